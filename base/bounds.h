@@ -1,0 +1,42 @@
+/* Every limit of Catena, in one place. Each is checked where the value enters and tested. */
+#ifndef CATENA_BASE_BOUNDS_H
+#define CATENA_BASE_BOUNDS_H
+
+/* Objects and buckets. */
+#define BOUND_KEY_BYTES 1024u
+#define BOUND_BUCKET_NAME_MIN 3u
+#define BOUND_BUCKET_NAME_MAX 63u
+#define BOUND_BUCKETS 100000u
+#define BOUND_META_BYTES 8192u     /* client metadata with each object */
+#define BOUND_INLINE_BYTES 65536u  /* larger values are chunked */
+#define BOUND_CHUNK_BYTES 1048576u /* one chunk */
+#define BOUND_CHUNKS 16777216u     /* per object: 16 TiB at the full chunk size */
+#define BOUND_LIST_ITEMS 1000u     /* per list reply */
+
+/* Cluster. */
+#define BOUND_CHAINS 65536u
+#define BOUND_CHAINS_DEFAULT 64u
+#define BOUND_CHAIN_MEMBERS 8u
+#define BOUND_NODES 1024u
+#define BOUND_MASTERS 7u
+#define BOUND_ADDRESS_BYTES 255u
+#define BOUND_NAME_BYTES 255u /* zones, labels */
+
+/* Wire. A frame is a header of CBOR and a raw payload. */
+#define BOUND_FRAME_HEADER_BYTES 1048576u
+#define BOUND_FRAME_PAYLOAD_BYTES (BOUND_CHUNK_BYTES + 65536u)
+#define BOUND_ROWS_PER_MESSAGE 1024u
+
+/* Chain protocol windows. */
+#define BOUND_CHAIN_PENDING_ENTRIES 512u    /* per chain: admitted at the head, not committed */
+#define BOUND_CHAIN_PENDING_BYTES 16777216u /* per chain, payload bytes of the same */
+#define BOUND_NODE_PENDING_BYTES 134217728u /* per node, over all its chains */
+#define BOUND_PARKED_READS 4096u            /* per node */
+#define BOUND_SESSIONS_PER_CHAIN 1024u
+#define BOUND_SESSION_WINDOW 256u /* outcomes kept per session and chain */
+
+_Static_assert(BOUND_INLINE_BYTES <= BOUND_CHUNK_BYTES, "an inline value is at most one chunk");
+_Static_assert(BOUND_FRAME_PAYLOAD_BYTES >= BOUND_CHUNK_BYTES, "a chunk fits a frame");
+_Static_assert(BOUND_CHAIN_PENDING_BYTES >= 4 * BOUND_CHUNK_BYTES, "a chain pipelines chunks");
+
+#endif
