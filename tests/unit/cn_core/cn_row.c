@@ -1,0 +1,134 @@
+/* Configuration: pages, deltas, rows from peers. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/scenario/chain/chain_assert.h"
+
+static struct world *world;
+
+static void set_up(void)
+{
+    world = world_new(2, 2);
+}
+
+static void tear_down(void)
+{
+    world_free(world);
+}
+
+static void config(uint64_t from, uint64_t version, uint32_t chain, uint64_t epoch, bool more)
+{
+    struct wire_member me = {.node = 1, .incarnation = 1};
+    struct wire_row row = {.chain = chain, .epoch = epoch, .members = &me, .members_count = 1};
+    struct wire_message message = {.type = WIRE_CONFIG};
+    message.u.config = (struct wire_config){.from_version = from,
+                                            .version = version,
+                                            .cluster = {.bytes = {1, 2, 3}},
+                                            .rows = &row,
+                                            .rows_count = 1,
+                                            .more = more};
+    struct cn_event event = {.kind = CN_EVENT_RECEIVE_MASTER, .message = &message};
+    world_event(world, 1, &event);
+}
+
+static uint64_t epoch_of(uint32_t chain)
+{
+    return world_view(world, 1, chain).epoch;
+}
+
+START_TEST(a_map_in_pages_is_installed_with_its_last_page)
+{
+    config(0, 5, 0, 1, true);
+    ck_assert_uint_eq(epoch_of(0), 0);
+    config(0, 5, 1, 1, false);
+    ck_assert_uint_eq(epoch_of(0), 1);
+    ck_assert_uint_eq(epoch_of(1), 1);
+}
+END_TEST
+
+START_TEST(pages_of_another_version_are_not_mixed_in)
+{
+    config(0, 5, 0, 1, true);
+    config(0, 6, 1, 1, false);
+    ck_assert_uint_eq(epoch_of(0), 0);
+    ck_assert_uint_eq(epoch_of(1), 1);
+}
+END_TEST
+
+START_TEST(a_delta_needs_the_version_that_it_starts_from)
+{
+    config(0, 5, 0, 1, false);
+    config(4, 6, 0, 2, false);
+    ck_assert_uint_eq(epoch_of(0), 1);
+    config(5, 6, 0, 2, false);
+    ck_assert_uint_eq(epoch_of(0), 2);
+    config(5, 6, 0, 3, false); /* a late copy */
+    ck_assert_uint_eq(epoch_of(0), 2);
+}
+END_TEST
+
+START_TEST(epochs_never_go_back)
+{
+    config(0, 5, 0, 7, false);
+    config(0, 6, 0, 3, false);
+    ck_assert_uint_eq(epoch_of(0), 7);
+}
+END_TEST
+
+static void assert_row_is_refused(struct wire_row *row)
+{
+    struct wire_message message = {.type = WIRE_ROWS};
+    message.u.rows = (struct wire_rows){.rows = row, .rows_count = 1};
+    struct cn_event event = {
+        .kind = CN_EVENT_RECEIVE_NODE, .node = 2, .incarnation = 1, .message = &message};
+    world_event(world, 1, &event);
+    ck_assert_uint_eq(epoch_of(0), 0);
+}
+
+START_TEST(rows_that_make_no_sense_are_refused)
+{
+    struct wire_member twice[2] = {{.node = 1, .incarnation = 1}, {.node = 1, .incarnation = 1}};
+    struct wire_row row = {.chain = 0, .epoch = 1, .members = twice, .members_count = 2};
+    assert_row_is_refused(&row);
+    row.members_count = 1;
+    row.joiner = twice[0]; /* joins itself */
+    assert_row_is_refused(&row);
+    row.joiner.node = 0;
+    row.epoch = 0;
+    assert_row_is_refused(&row);
+    row.epoch = 1;
+    row.chain = BOUND_CHAINS;
+    assert_row_is_refused(&row);
+    row.chain = 0;
+    twice[0].node = 0;
+    assert_row_is_refused(&row);
+}
+END_TEST
+
+START_TEST(a_peer_with_a_newer_row_is_asked_and_the_row_is_taken)
+{
+    world_row(world, 0, (uint32_t[]){1, 2}, 2, 0);
+    world_push(world, 1);
+    world_run(world); /* node 2 was told nothing by the master, but its head says MARK */
+    ck_assert_int_eq(world_view(world, 2, 0).role, CN_ROLE_TAIL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cn_row");
+    TCase *tests = tcase_create("cn_row");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_map_in_pages_is_installed_with_its_last_page);
+    tcase_add_test(tests, pages_of_another_version_are_not_mixed_in);
+    tcase_add_test(tests, a_delta_needs_the_version_that_it_starts_from);
+    tcase_add_test(tests, epochs_never_go_back);
+    tcase_add_test(tests, rows_that_make_no_sense_are_refused);
+    tcase_add_test(tests, a_peer_with_a_newer_row_is_asked_and_the_row_is_taken);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
