@@ -1,0 +1,166 @@
+/* What the files of client/io/ share: the client handle, calls, and the blocking and streaming
+ * layers above them.
+ *
+ * A *call* is one operation of the core with a function that runs on the engine's thread when it is
+ * done. Everything the public header offers is built from calls. The engine's thread owns
+ * transport, links and core; other threads only touch what `mutex` guards: the queues, the
+ * counters, and the fields of waits, uploads and downloads that say so. No callback runs with the
+ * mutex held. */
+#ifndef CATENA_CLIENT_IO_CLIENT_H
+#define CATENA_CLIENT_IO_CLIENT_H
+
+#include <pthread.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/text.h"
+#include "client/core/cl_core.h"
+#include "client/include/catena.h"
+#include "wire/transport/links.h"
+#include "wire/transport/transport.h"
+
+struct call;
+struct catena_client;
+
+/* What a finished call left: handed to call->done on the engine's thread, valid only there. */
+struct call_end {
+    const struct cl_result *result;
+    struct buf *payload;      /* borrowed; may be NULL */
+    const struct cl_map *map; /* as of now */
+};
+
+typedef void (*call_done)(struct call *call, const struct call_end *end);
+
+struct call {
+    struct cl_submit submit; /* what it points at stays valid until the call is submitted */
+    call_done done;
+    struct list_node node;
+    uint64_t number;
+};
+
+struct catena_client {
+    pthread_mutex_t mutex;
+    pthread_cond_t slots_freed;
+    /* guarded by mutex */
+    struct list_node queue; /* struct call.node */
+    uint64_t *cancels;      /* numbers of calls to cancel */
+    uint32_t cancels_count;
+    uint32_t cancels_capacity;
+    uint64_t next_number;
+    uint32_t slots_used;
+    bool is_closing;
+
+    /* fixed after open */
+    pthread_t thread;
+    uint32_t timeout_ms;
+    uint32_t window_bytes;
+    uint32_t requests_max;
+    char **addresses;
+    uint32_t addresses_count;
+
+    /* the engine's thread */
+    struct transport *transport;
+    struct links *links;
+    struct cl_core *core;
+    struct cl_effects effects;
+    struct map calls; /* number -> struct call */
+    struct wire_hello hello;
+};
+
+enum { CLIENT_TAG_BASE = 1, CLIENT_VALUE_MAX = 256 * 1024 * 1024 };
+
+/* status.c */
+enum catena_status status_of_err(enum err err);
+/* Sets this thread's error text and returns the status. */
+enum catena_status fail_text(enum catena_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+enum catena_status succeed(void);
+
+/* engine.c */
+uint64_t engine_now_us(void);
+uint64_t engine_wall_ms(void);
+enum err engine_start(struct catena_client *client);
+/* Ends every call, joins the thread, frees transport and core. */
+void engine_stop(struct catena_client *client);
+bool engine_is_this_thread(const struct catena_client *client);
+
+/* call.c */
+/* Hands the call to the engine; call->done runs exactly once, later. From any thread. */
+void call_start(struct catena_client *client, struct call *call);
+void call_cancel(struct catena_client *client, const struct call *call);
+/* One of requests_max slots. Blocks until the deadline if `may_block`. False: none. */
+bool slot_take(struct catena_client *client, bool may_block, uint64_t deadline_us);
+void slot_give(struct catena_client *client);
+uint64_t deadline_after(const struct catena_client *client, uint32_t timeout_ms);
+
+/* A blocking call: start it, wait, read the fields. */
+struct wait {
+    struct call call; /* first: done() finds the wait by it */
+    struct catena_client *client;
+    pthread_cond_t is_done_cond;
+    bool is_done; /* guarded by client->mutex */
+    enum err err;
+    char text[CL_TEXT_BYTES];
+    struct catena_info info;
+    struct cl_result result; /* without pointers */
+    struct buf *payload;     /* owned */
+    /* Takes what it needs from the end, on the engine's thread, before the waiter goes on. */
+    void (*take)(struct wait *wait, const struct call_end *end);
+    void *context;
+};
+
+void wait_init(struct wait *wait, struct catena_client *client);
+/* Runs the call to its end. */
+enum err wait_run(struct wait *wait);
+/* As a status of this thread, with its text. */
+enum catena_status wait_status(const struct wait *wait);
+void wait_release(struct wait *wait);
+/* Runs, converts and releases: for calls whose only result is a status. */
+enum catena_status wait_finish(struct wait *wait);
+
+/* object.c */
+/* The parts of an operation that the public calls share, checked and copied. */
+struct target {
+    char *bucket;
+    uint8_t *key;
+    size_t key_length;
+    void *meta;
+    struct catena_op_options options; /* meta points to the copy */
+};
+enum catena_status target_make(struct catena_client *client, const char *bucket, const void *key,
+                               size_t key_length, const struct catena_op_options *options,
+                               struct target *ret_target);
+void target_release(struct target *target);
+void target_fill(const struct target *target, struct cl_submit *submit);
+/* Fails when called from a callback. */
+enum catena_status check_may_block(const struct catena_client *client);
+void info_fill(struct catena_info *info, const struct cl_result *result);
+
+/* upload.c: a large value on its way in. */
+struct upload;
+struct upload *upload_new(struct catena_client *client, struct target *target);
+/* What the value will be published under; the writer's thread may change its options. */
+struct target *upload_target(struct upload *upload);
+/* Blocks while the window is full. */
+enum catena_status upload_write(struct upload *upload, const void *bytes, size_t length);
+enum catena_status upload_commit(struct upload *upload, struct catena_info *ret_info);
+void upload_abort(struct upload *upload);
+/* Asynchronous: reads from `value` until done, then calls back and frees itself. */
+void upload_run(struct upload *upload, const void *value, size_t length, catena_callback callback,
+                void *context);
+
+/* download.c: a large value on its way out. */
+struct download;
+/* After a GET whose result names chunks: [offset, end) of it. */
+struct download *download_new(struct catena_client *client, const struct target *target,
+                              const struct cl_result *object, struct buf *inline_value,
+                              uint64_t offset, uint64_t length);
+enum catena_status download_read(struct download *download, void *bytes, size_t size,
+                                 size_t *ret_length);
+uint64_t download_length(const struct download *download);
+void download_free(struct download *download);
+/* Asynchronous: collects the whole range, calls back once and frees itself. */
+void download_run(struct download *download, const struct catena_info *info,
+                  catena_callback callback, void *context);
+
+#endif
