@@ -1,0 +1,186 @@
+/* admin: what an operator does to a cluster. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/catena/commands.h"
+#include "tools/catena/json.h"
+
+enum { ADMIN_CHAINS, ADMIN_REPLICAS, ADMIN_YES };
+
+static const struct cli_option options[] = {
+    {"chains", 0, "NUMBER", "init: how many chains, for ever (default 64)"},
+    {"replicas", 0, "NUMBER", "init: members of each chain (default 3)"},
+    {"yes", 'y', NULL, "chain-restart-from: yes, writes may be lost"},
+};
+
+static enum cli_exit number_option(const struct cli *cli, int index, uint64_t initial,
+                                   uint64_t maximum, uint32_t *ret_value)
+{
+    uint64_t value = initial;
+    if (cli->values[index] != NULL &&
+        (!cli_parse_u64(cli->values[index], maximum, &value) || value == 0))
+        return cli_error(cli, CLI_USAGE, "--%s %s: a number from 1 to %" PRIu64 " is wanted",
+                         options[index].name, cli->values[index], maximum);
+    *ret_value = (uint32_t)value;
+    return CLI_OK;
+}
+
+static enum cli_exit number_operand(const struct cli *cli, int index, const char *what,
+                                    uint64_t minimum, uint32_t *ret_value)
+{
+    uint64_t value = 0;
+    if (index >= cli->operand_count)
+        return cli_error(cli, CLI_USAGE, "admin %s: the %s is missing", cli->operands[0], what);
+    if (!cli_parse_u64(cli->operands[index], UINT32_MAX, &value) || value < minimum)
+        return cli_error(cli, CLI_USAGE, "admin %s: %s is no %s", cli->operands[0],
+                         cli->operands[index], what);
+    *ret_value = (uint32_t)value;
+    return CLI_OK;
+}
+
+static enum cli_exit finish(struct cli *cli, enum catena_status status)
+{
+    if (status != CATENA_OK)
+        return cli_status_error(cli, status, NULL, "admin %s", cli->operands[0]);
+    if (cli->is_json) {
+        struct json json;
+        json_begin(&json, stdout);
+        json_text(&json, "operation", cli->operands[0]);
+        json_text(&json, "result", "done");
+        json_finish(&json);
+    } else if (!cli->is_quiet) {
+        (void)printf("done\n");
+    }
+    return CLI_OK;
+}
+
+static enum cli_exit run_init(struct cli *cli)
+{
+    uint32_t chains = 0;
+    uint32_t replicas = 0;
+    enum cli_exit exit = number_option(cli, ADMIN_CHAINS, 64, 65536, &chains);
+    if (exit == CLI_OK)
+        exit = number_option(cli, ADMIN_REPLICAS, 3, 8, &replicas);
+    if (exit == CLI_OK)
+        exit = cli_open(cli);
+    return exit == CLI_OK ? finish(cli, catena_admin_init_chains(cli->client, chains, replicas))
+                          : exit;
+}
+
+static enum cli_exit run_master_add(struct cli *cli)
+{
+    uint32_t id = 0;
+    enum cli_exit exit = number_operand(cli, 1, "master's id", 1, &id);
+    if (exit == CLI_OK && cli->operand_count < 3)
+        exit = cli_error(cli, CLI_USAGE, "admin master-add: the address (HOST:PORT) is missing");
+    if (exit == CLI_OK)
+        exit = cli_open(cli);
+    return exit == CLI_OK ? finish(cli, catena_admin_master_add(cli->client, id, cli->operands[2]))
+                          : exit;
+}
+
+static enum cli_exit run_on_id(struct cli *cli, const char *what, uint32_t minimum,
+                               enum catena_status (*call)(struct catena_client *, uint32_t))
+{
+    uint32_t id = 0;
+    enum cli_exit exit = number_operand(cli, 1, what, minimum, &id);
+    if (exit == CLI_OK)
+        exit = cli_open(cli);
+    return exit == CLI_OK ? finish(cli, call(cli->client, id)) : exit;
+}
+
+static enum cli_exit run_master_remove(struct cli *cli)
+{
+    return run_on_id(cli, "master's id", 1, catena_admin_master_remove);
+}
+
+static enum cli_exit run_transfer_leader(struct cli *cli)
+{
+    return run_on_id(cli, "master's id (0 = any)", 0, catena_admin_transfer_leader);
+}
+
+static enum cli_exit run_node_remove(struct cli *cli)
+{
+    return run_on_id(cli, "node's id", 1, catena_admin_node_remove);
+}
+
+static enum cli_exit run_chain_restart_from(struct cli *cli)
+{
+    uint32_t chain = 0;
+    uint32_t node = 0;
+    enum cli_exit exit = number_operand(cli, 1, "chain's number", 0, &chain);
+    if (exit == CLI_OK)
+        exit = number_operand(cli, 2, "node's id", 1, &node);
+    if (exit == CLI_OK && cli->values[ADMIN_YES] == NULL)
+        exit = cli_error(cli, CLI_USAGE,
+                         "admin chain-restart-from gives up the last serving set of chain %" PRIu32
+                         ": writes that only its lost members had are gone for good. Wait for one "
+                         "of them to return if there is any hope; otherwise say --yes",
+                         chain);
+    if (exit == CLI_OK)
+        exit = cli_open(cli);
+    return exit == CLI_OK ? finish(cli, catena_admin_chain_restart_from(cli->client, chain, node))
+                          : exit;
+}
+
+static enum cli_exit run_set(struct cli *cli)
+{
+    uint64_t value = 0;
+    if (cli->operand_count < 3 || !cli_parse_u64(cli->operands[2], UINT32_MAX, &value))
+        return cli_error(cli, CLI_USAGE, "admin set: a setting and a number are wanted");
+    enum cli_exit exit = cli_open(cli);
+    return exit == CLI_OK ? finish(cli, catena_admin_set(cli->client, cli->operands[1], value))
+                          : exit;
+}
+
+static const struct {
+    const char *name;
+    int operands_max;
+    enum cli_exit (*run)(struct cli *cli);
+} operations[] = {
+    {"init", 1, run_init},
+    {"master-add", 3, run_master_add},
+    {"master-remove", 2, run_master_remove},
+    {"transfer-leader", 2, run_transfer_leader},
+    {"node-remove", 2, run_node_remove},
+    {"chain-restart-from", 3, run_chain_restart_from},
+    {"set", 3, run_set},
+};
+
+static enum cli_exit run(struct cli *cli)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        if (strcmp(operations[i].name, cli->operands[0]) != 0)
+            continue;
+        if (cli->operand_count > operations[i].operands_max)
+            return cli_error(cli, CLI_USAGE, "admin %s: too many arguments", cli->operands[0]);
+        return operations[i].run(cli);
+    }
+    return cli_error(cli, CLI_USAGE, "admin: unknown operation \"%s\" (see catena admin --help)",
+                     cli->operands[0]);
+}
+
+const struct cli_command command_admin = {
+    .name = "admin",
+    .operands = "OPERATION [ARGUMENT...]",
+    .summary = "Administer the cluster",
+    .details =
+        "Operations:\n"
+        "  init [--chains N] [--replicas N]   create the chains of a new cluster, once\n"
+        "  master-add ID HOST:PORT            add a master (started with --join on an empty "
+        "directory)\n"
+        "  master-remove ID                   remove a master\n"
+        "  transfer-leader ID                 let another master lead (0 = any)\n"
+        "  node-remove ID                     forget a node that is down or drained\n"
+        "  chain-restart-from CHAIN NODE      the last serving set is lost: restart the chain "
+        "from\n"
+        "                                     what NODE holds. Writes may be lost: needs --yes\n"
+        "  set NAME NUMBER                    a setting: replicas, write-floor, rebalance-roles "
+        "(0 or 1)\n",
+    .operands_min = 1,
+    .operands_max = 3,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .run = run,
+};
