@@ -1,0 +1,277 @@
+#!/usr/bin/env bash
+# The command line against a real cluster: results, exit statuses, JSON, bad input. Usage: cli_test.sh BIN
+set -uo pipefail
+bin=$(cd "$1" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/catena-cli-XXXXXX")
+cluster="$work/cluster"
+failures=0
+checks=0
+unset CATENA_MASTERS
+
+finish() {
+    "$bin/catena" down --dir "$cluster" >"$work/down.txt" 2>&1 || true
+    if [ "$failures" -eq 0 ]; then rm -rf -- "$work"; else echo "kept for a look: $work" >&2; fi
+}
+trap finish EXIT
+
+complain() {
+    failures=$((failures + 1))
+    echo "FAILED: $*" >&2
+    sed 's/^/    out: /' "$work/out" | head -n 20 >&2
+    sed 's/^/    err: /' "$work/err" | head -n 20 >&2
+}
+
+# expect STATUS ARGUMENT...: catena ends with that status; a failure says something, success says nothing bad.
+expect() {
+    local want=$1
+    shift
+    checks=$((checks + 1))
+    "$bin/catena" "$@" >"$work/out" 2>"$work/err" </dev/null
+    local got=$?
+    if [ "$got" -ne "$want" ]; then
+        complain "catena $* ended with $got, not $want"
+    elif [ "$want" -ne 0 ] && [ ! -s "$work/err" ]; then
+        complain "catena $* failed without a word"
+    fi
+}
+
+# expect_out PATTERN / expect_err PATTERN: of the last command.
+expect_out() { grep -qE -- "$1" "$work/out" || complain "the output lacks: $1"; }
+expect_err() { grep -qE -- "$1" "$work/err" || complain "the error lacks: $1"; }
+# expect_json FILTER: standard output of the last command is one JSON document for which the filter holds.
+expect_json() { jq -e "$1" "$work/out" >/dev/null 2>&1 || complain "the JSON does not satisfy: $1"; }
+expect_json_error() { jq -e ".error | (.code | length > 0) and (.message | length > 0)" "$work/err" >/dev/null 2>&1 ||
+    complain "the error is no JSON"; }
+section() { echo "-- $1"; }
+
+section "without a cluster"
+expect 2 put
+expect 2 frobnicate
+expect 2 ls --no-such-option
+expect 2 ls
+expect_err 'CATENA_MASTERS'
+expect 6 ls --masters 127.0.0.1:1 --timeout 500ms
+expect 6 ls --masters 127.0.0.1:1 --timeout 500ms --json
+expect_json_error
+expect 2 ls --masters not-an-address --timeout 500ms
+expect 0 --help
+expect 0 help
+for command in up down mb rb ls put get stat rm cp status locate admin; do
+    expect 0 "$command" --help
+    expect_out "^usage: catena $command"
+done
+expect 3 down --dir "$work/nowhere"
+expect 3 up --dir "$work/nowhere" --status
+expect 2 up
+expect 2 up --dir "$work/x" --masters 2
+expect 2 up --dir "$work/x" --nodes 2 --replicas 3
+expect 2 up --dir "$work/x" --chains many
+mkdir "$work/other" && echo data >"$work/other/file"
+expect 1 up --dir "$work/other"
+expect_err 'something else'
+[ "$(ls -A "$work/other")" = file ] || complain "up left something in a directory that is not ours"
+
+section "up"
+expect 0 up --dir "$cluster" --chains 8 --json
+expect_json '.serves and (.processes | length == 6) and (.processes | all(.pid > 0))'
+jq -e '.processes | map(select(.role == "node")) | length == 3 and all(.supervisor_pid > 0)' "$cluster/cluster.json" \
+    >/dev/null || complain "cluster.json lacks something"
+masters=$(jq -r .masters "$cluster/cluster.json")
+pids=$(jq -c '[.processes[].pid]' "$cluster/cluster.json")
+export CATENA_MASTERS=$masters
+expect 0 up --dir "$cluster"
+[ "$(jq -c '[.processes[].pid]' "$cluster/cluster.json")" = "$pids" ] || complain "a second up restarted something"
+expect 0 up --dir "$cluster" --status
+expect_out '^6 of 6 processes run'
+expect 2 up --dir "$cluster" --nodes 4
+expect_err 'was made with'
+
+section "buckets"
+expect 0 mb first
+expect 4 mb first
+expect 0 mb second --json
+expect_json '.bucket == "second"'
+expect 2 mb UPPER
+expect 2 mb a
+expect 2 mb first/key
+expect 0 ls
+expect_out '^first$'
+expect 0 ls --json
+expect_json '[.buckets[].name] == ["first", "second"]'
+expect 0 stat first
+expect 3 stat third
+expect 0 rb second
+expect 3 rb second
+expect 3 ls third
+
+section "objects"
+printf 'hello, world\n' >"$work/hello"
+expect 0 put "$work/hello" first/hello
+expect_out 'version'
+expect 0 get first/hello "$work/back"
+cmp -s "$work/hello" "$work/back" || complain "hello came back changed"
+expect 0 get first/hello -
+cmp -s "$work/hello" "$work/out" || complain "hello came back changed on standard output"
+expect 0 get first/hello - --offset 7 --length 5
+[ "$(cat "$work/out")" = world ] || complain "the range is wrong"
+expect 0 stat first/hello --json
+expect_json '.size == 13 and (.version | test("^[0-9]+\\.[0-9]+$"))'
+version=$(jq -r .version "$work/out")
+"$bin/catena" put - first/piped <"$work/hello" >"$work/out" 2>"$work/err" || complain "put - failed"
+expect 0 put first/swapped "$work/hello"
+expect 0 get first/swapped -
+expect 3 get first/nothing "$work/nothing"
+[ ! -e "$work/nothing" ] || complain "a failed get left a file"
+expect 3 get third/hello -
+expect 3 stat first/nothing
+expect 3 put "$work/no-such-file" first/x
+expect 2 put "$work" first/x
+expect 1 get first/hello /no/such/directory/file
+: >"$work/empty"
+expect 0 put "$work/empty" first/empty
+expect 0 get first/empty -
+[ ! -s "$work/out" ] || complain "the empty object is not empty"
+head -c 5000000 /dev/urandom >"$work/large"
+expect 0 put "$work/large" first/large
+expect 0 get first/large "$work/large.back"
+cmp -s "$work/large" "$work/large.back" || complain "large came back changed"
+expect 0 get first/large - --offset 1048570 --length 20
+cmp -s <(tail -c +1048571 "$work/large" | head -c 20) "$work/out" || complain "a range over a chunk's end is wrong"
+
+section "conditions"
+expect 4 put "$work/hello" first/hello --if-none-match '*'
+expect 0 put "$work/hello" first/new --if-none-match '*'
+expect 0 put "$work/hello" first/hello --if-match "$version"
+expect 4 put "$work/hello" first/hello --if-match "$version"
+expect 0 put "$work/hello" first/hello --if-match '*'
+expect 4 put "$work/hello" first/absent --if-match '*'
+expect 3 stat first/absent
+expect 2 put "$work/hello" first/hello --if-match bogus
+expect 2 put "$work/hello" first/hello --if-none-match yes
+expect 4 rm first/hello --if-match "$version"
+expect 0 stat first/hello
+
+section "bad names"
+expect 2 put "$work/hello" "first/$(printf '\xff\xfe')"
+expect_err 'UTF-8'
+expect 2 put "$work/hello" "first/$(head -c 1025 /dev/zero | tr '\0' k)"
+expect_err '1,024'
+expect 0 put "$work/hello" "first/$(head -c 1024 /dev/zero | tr '\0' k)"
+expect 2 get first/
+expect 2 get /key
+odd=$(printf 'line\nbreak "quoted" \\ \xc3\xa4')
+expect 0 put "$work/hello" "first/$odd"
+expect 0 ls first/line
+expect_out '^line\\x0abreak'
+expect 0 ls first/line --json
+[ "$(jq -r '.items[0].key' "$work/out")" = "$odd" ] || complain "the odd key is changed in JSON"
+
+section "listing"
+for i in 1 2 3; do expect 0 put "$work/hello" "first/dir/sub$i/file"; done
+expect 0 ls first/dir/
+[ "$(cat "$work/out")" = "$(printf 'dir/sub1/\ndir/sub2/\ndir/sub3/')" ] || complain "the folding is wrong"
+expect 0 ls -r first/dir/
+[ "$(wc -l <"$work/out")" -eq 3 ] || complain "the recursive listing is wrong"
+expect 0 ls -l first/dir/sub1/
+expect_out '13 .*dir/sub1/file$'
+expect 0 ls -r --limit 2 first/dir/ --json
+expect_json '(.items | length == 2) and .is_complete'
+expect 0 ls -r --start-after dir/sub1/file first/dir/
+[ "$(head -n 1 "$work/out")" = dir/sub2/file ] || complain "start-after is wrong"
+
+section "trees"
+mkdir -p "$work/tree/a/b" "$work/tree/void"
+for i in $(seq 1 300); do echo "$i" >"$work/tree/a/b/file $i"; done
+: >"$work/tree/a/empty"
+cp "$work/large" "$work/tree/large"
+ln -s a "$work/tree/link"
+mkfifo "$work/tree/pipe"
+expect 0 cp -r "$work/tree" catena:first/tree
+expect_err 'link: a symbolic link'
+expect_out '2 skipped'
+expect 0 cp -r catena:first/tree "$work/tree.back"
+rm "$work/tree/link" "$work/tree/pipe"
+diff -r "$work/tree" "$work/tree.back" >"$work/out" 2>"$work/err" || complain "the tree came back changed"
+[ -z "$(find "$work/tree.back" -name '.catena-*')" ] || complain "temporary files are left"
+expect 0 cp -r //first/tree "$work/tree.again" --json
+expect_json '.failed == 0 and .is_complete and .files == 303'
+expect 3 cp -r catena:first/no-such-tree "$work/x"
+expect 3 cp -r "$work/no-such-tree" catena:first/x
+expect 2 cp -r "$work/tree" first/tree
+expect 2 cp catena:first/a catena:first/b
+touch "$work/tree/$(printf 'bad-\xff')"
+expect 1 cp -r "$work/tree" catena:first/tree2
+expect_err 'UTF-8'
+expect 0 stat first/tree2/a/empty
+expect 0 cp "$work/hello" catena:first/
+expect 0 cp catena:first/hello "$work/tree.back"
+cmp -s "$work/hello" "$work/tree.back/hello" || complain "cp of one file is wrong"
+expect 0 put "$work/hello" first/evil/../../escape
+expect 1 cp -r catena:first/evil "$work/evil/inside"
+[ ! -e "$work/escape" ] && [ ! -e "$work/evil/escape" ] || complain "a key escaped from the directory"
+
+section "interrupted put"
+# A put whose input never ends: it has begun to send when it has taken more than a pipe and a piece hold.
+mkfifo "$work/slow"
+"$bin/catena" put "$work/slow" first/interrupted >"$work/out" 2>"$work/err" &
+writer=$!
+exec 7>"$work/slow"
+head -c 4194304 /dev/zero >&7
+kill -INT "$writer"
+wait "$writer"
+status=$?
+exec 7>&-
+[ "$status" -eq 130 ] || complain "an interrupted put ended with $status"
+expect 3 stat first/interrupted
+
+section "removal"
+expect 3 rm first/nothing
+expect 0 rm -f first/nothing
+expect 0 rm first/hello first/piped
+expect 3 stat first/hello
+expect 4 rb first
+expect 0 rm -r first/tree/
+expect 0 ls -r first/tree/
+[ ! -s "$work/out" ] || complain "rm -r left something"
+expect 0 rb --force first
+expect 0 ls
+[ ! -s "$work/out" ] || complain "the bucket is still there"
+
+section "cluster"
+expect 0 status
+expect_out 'leads'
+expect 0 status --check
+expect 0 status --json
+expect_json '.is_healthy and (.masters | length == 3) and (.nodes | length == 3) and (.chains | length == 8)'
+expect 0 status -c
+expect_out 'head [0-9]+  middle [0-9]+  tail [0-9]+'
+expect 0 mb again
+expect 0 locate again/some/key --json
+expect_json '(.members | length == 3) and ([.members[].role] == ["head", "middle", "tail"]) and (.members | all(.pid > 0))'
+expect 3 locate third/key
+expect 2 admin
+expect 2 admin frobnicate
+expect 2 admin master-remove x
+expect 2 admin chain-restart-from 0 1
+expect_err 'yes'
+expect 0 admin set rebalance-roles 0
+expect 0 admin set rebalance-roles 1
+expect 2 admin set rebalance-roles
+expect 2 admin set rebalance-roles 2
+expect_err 'rebalance-roles|range'
+
+section "down and up again"
+expect 0 put "$work/large" again/large
+expect 0 down --dir "$cluster"
+expect_out '^node 1 +stopped'
+expect 1 up --dir "$cluster" --status
+expect 6 get again/large - --timeout 500ms
+expect 0 down --dir "$cluster" --json
+expect_json '.processes | all(.result == "was not running")'
+expect 0 up --dir "$cluster"
+[ "$(jq -r .masters "$cluster/cluster.json")" = "$masters" ] || complain "the addresses changed"
+expect 0 get again/large "$work/large.again"
+cmp -s "$work/large" "$work/large.again" || complain "large came back changed after a restart"
+
+echo "$checks commands, $failures failures"
+[ "$failures" -eq 0 ]
