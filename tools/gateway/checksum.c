@@ -1,0 +1,177 @@
+#include "tools/gateway/checksum.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "tools/gateway/encode.h"
+
+static const struct {
+    const char *name;
+    const char *header;
+    size_t bytes;
+    uint64_t polynomial; /* reflected */
+} kinds[GW_CHECKSUM_COUNT] = {
+    [GW_CHECKSUM_NONE] = {"", "", 0, 0},
+    [GW_CHECKSUM_CRC32] = {"CRC32", "x-amz-checksum-crc32", 4, 0xedb88320u},
+    [GW_CHECKSUM_CRC32C] = {"CRC32C", "x-amz-checksum-crc32c", 4, 0x82f63b78u},
+    [GW_CHECKSUM_CRC64NVME] = {"CRC64NVME", "x-amz-checksum-crc64nvme", 8, 0x9a6c9329ac4bc9b5u},
+    [GW_CHECKSUM_SHA1] = {"SHA1", "x-amz-checksum-sha1", 20, 0},
+    [GW_CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", 32, 0},
+    [GW_CHECKSUM_MD5] = {"MD5", "", 16, 0},
+};
+
+struct gw_checksum {
+    enum gw_checksum_kind kind;
+    uint64_t crc;
+    EVP_MD_CTX *digest;
+};
+
+enum { LANES = 8 };
+static uint64_t tables[GW_CHECKSUM_CRC64NVME + 1][LANES][256];
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+/* tables[k][i][b]: what byte b does to the remainder when i more bytes follow it. */
+static void make_tables(void)
+{
+    for (unsigned kind = GW_CHECKSUM_CRC32; kind <= GW_CHECKSUM_CRC64NVME; kind++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            uint64_t crc = byte;
+            for (unsigned bit = 0; bit < 8; bit++)
+                crc = (crc & 1) != 0 ? crc >> 1 ^ kinds[kind].polynomial : crc >> 1;
+            tables[kind][0][byte] = crc;
+        }
+        for (unsigned lane = 1; lane < LANES; lane++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                uint64_t crc = tables[kind][lane - 1][byte];
+                tables[kind][lane][byte] = crc >> 8 ^ tables[kind][0][crc & 255];
+            }
+        }
+    }
+}
+
+static uint64_t crc_update(enum gw_checksum_kind kind, uint64_t crc, struct slice bytes)
+{
+    uint64_t(*const table)[256] = tables[kind];
+    const uint8_t *cursor = bytes.data;
+    size_t rest = bytes.length;
+    for (; rest >= LANES; rest -= LANES, cursor += LANES) {
+        for (unsigned i = 0; i < LANES; i++)
+            crc ^= (uint64_t)cursor[i] << (8 * i);
+        crc = table[7][crc & 255] ^ table[6][crc >> 8 & 255] ^ table[5][crc >> 16 & 255] ^
+              table[4][crc >> 24 & 255] ^ table[3][crc >> 32 & 255] ^ table[2][crc >> 40 & 255] ^
+              table[1][crc >> 48 & 255] ^ table[0][crc >> 56];
+    }
+    for (; rest > 0; rest--)
+        crc = crc >> 8 ^ table[0][(crc ^ *cursor++) & 255];
+    return crc;
+}
+
+static const EVP_MD *digest_of(enum gw_checksum_kind kind)
+{
+    if (kind == GW_CHECKSUM_SHA1)
+        return EVP_sha1();
+    return kind == GW_CHECKSUM_SHA256 ? EVP_sha256() : EVP_md5();
+}
+
+static bool is_crc(enum gw_checksum_kind kind)
+{
+    return kind >= GW_CHECKSUM_CRC32 && kind <= GW_CHECKSUM_CRC64NVME;
+}
+
+struct gw_checksum *gw_checksum_new(enum gw_checksum_kind kind)
+{
+    struct gw_checksum *sum = gw_zalloc(sizeof *sum);
+    sum->kind = kind;
+    if (is_crc(kind)) {
+        pthread_once(&tables_once, make_tables);
+        sum->crc = kind == GW_CHECKSUM_CRC64NVME ? UINT64_MAX : UINT32_MAX;
+        return sum;
+    }
+    sum->digest = EVP_MD_CTX_new();
+    if (sum->digest == NULL || EVP_DigestInit_ex(sum->digest, digest_of(kind), NULL) != 1)
+        abort(); /* only without memory, or with an OpenSSL that lacks the digest */
+    return sum;
+}
+
+void gw_checksum_update(struct gw_checksum *sum, struct slice bytes)
+{
+    if (is_crc(sum->kind))
+        sum->crc = crc_update(sum->kind, sum->crc, bytes);
+    else if (EVP_DigestUpdate(sum->digest, bytes.data, bytes.length) != 1)
+        abort();
+}
+
+size_t gw_checksum_final(struct gw_checksum *sum, uint8_t value[GW_CHECKSUM_BYTES_MAX])
+{
+    size_t bytes = kinds[sum->kind].bytes;
+    if (!is_crc(sum->kind)) {
+        if (EVP_DigestFinal_ex(sum->digest, value, NULL) != 1)
+            abort();
+        return bytes;
+    }
+    for (size_t i = 0; i < bytes; i++)
+        value[i] = (uint8_t)(~sum->crc >> (8 * (bytes - 1 - i)));
+    return bytes;
+}
+
+void gw_checksum_free(struct gw_checksum *sum)
+{
+    if (sum == NULL)
+        return;
+    EVP_MD_CTX_free(sum->digest);
+    free(sum);
+}
+
+size_t gw_checksum_bytes(enum gw_checksum_kind kind)
+{
+    return kinds[kind].bytes;
+}
+
+const char *gw_checksum_name(enum gw_checksum_kind kind)
+{
+    return kinds[kind].name;
+}
+
+const char *gw_checksum_header(enum gw_checksum_kind kind)
+{
+    return kinds[kind].header;
+}
+
+enum gw_checksum_kind gw_checksum_by_name(const char *name)
+{
+    for (int i = GW_CHECKSUM_CRC32; i <= GW_CHECKSUM_LAST_NAMED; i++) {
+        if (gw_is_equal_ignoring_case(kinds[i].name, name))
+            return (enum gw_checksum_kind)i;
+    }
+    return GW_CHECKSUM_NONE;
+}
+
+enum gw_checksum_kind gw_checksum_by_header(const char *header)
+{
+    for (int i = GW_CHECKSUM_CRC32; i <= GW_CHECKSUM_LAST_NAMED; i++) {
+        if (gw_is_equal_ignoring_case(kinds[i].header, header))
+            return (enum gw_checksum_kind)i;
+    }
+    return GW_CHECKSUM_NONE;
+}
+
+void gw_sha256(struct slice bytes, uint8_t digest[32])
+{
+    if (EVP_Digest(bytes.data, bytes.length, digest, NULL, EVP_sha256(), NULL) != 1)
+        abort();
+}
+
+void gw_hmac_sha256(struct slice key, struct slice bytes, uint8_t digest[32])
+{
+    if (HMAC(EVP_sha256(), key.data, (int)key.length, bytes.data, bytes.length, digest, NULL) ==
+        NULL)
+        abort();
+}
+
+void gw_hmac_sha1(struct slice key, struct slice bytes, uint8_t digest[20])
+{
+    if (HMAC(EVP_sha1(), key.data, (int)key.length, bytes.data, bytes.length, digest, NULL) == NULL)
+        abort();
+}

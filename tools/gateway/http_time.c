@@ -1,0 +1,184 @@
+#include "tools/gateway/http_time.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/io/args.h"
+
+static const char *const months[12] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+static const char *const days[7] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+
+/* A small reader: each step consumes or marks the whole as bad. */
+struct reader {
+    const char *cursor;
+    bool is_bad;
+};
+
+static int take_digits(struct reader *reader, unsigned count)
+{
+    int value = 0;
+    for (unsigned i = 0; i < count && !reader->is_bad; i++, reader->cursor++) {
+        if (*reader->cursor < '0' || *reader->cursor > '9') {
+            reader->is_bad = true;
+            return 0;
+        }
+        value = value * 10 + (*reader->cursor - '0');
+    }
+    return value;
+}
+
+static void take_text(struct reader *reader, const char *text)
+{
+    size_t length = strlen(text);
+    if (reader->is_bad || strncmp(reader->cursor, text, length) != 0)
+        reader->is_bad = true;
+    else
+        reader->cursor += length;
+}
+
+static int take_name(struct reader *reader, const char *const *names, int count)
+{
+    for (int i = 0; i < count && !reader->is_bad; i++) {
+        if (strncmp(reader->cursor, names[i], 3) == 0) {
+            reader->cursor += 3;
+            return i;
+        }
+    }
+    reader->is_bad = true;
+    return 0;
+}
+
+static void take_clock(struct reader *reader, struct tm *tm)
+{
+    tm->tm_hour = take_digits(reader, 2);
+    take_text(reader, ":");
+    tm->tm_min = take_digits(reader, 2);
+    take_text(reader, ":");
+    tm->tm_sec = take_digits(reader, 2);
+}
+
+static bool finish(const struct reader *reader, struct tm *tm, int64_t *ret_seconds)
+{
+    static const int month_days[12] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (reader->is_bad || *reader->cursor != '\0' || tm->tm_mon < 0 || tm->tm_mon > 11 ||
+        tm->tm_mday < 1 || tm->tm_mday > month_days[tm->tm_mon] || tm->tm_hour > 23 ||
+        tm->tm_min > 59 || tm->tm_sec > 60)
+        return false;
+    *ret_seconds = timegm(tm);
+    return true;
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+static bool parse_fixed(const char *text, int64_t *ret_seconds)
+{
+    struct reader reader = {.cursor = text};
+    struct tm tm = {0};
+    (void)take_name(&reader, days, 7);
+    take_text(&reader, ", ");
+    tm.tm_mday = take_digits(&reader, 2);
+    take_text(&reader, " ");
+    tm.tm_mon = take_name(&reader, months, 12);
+    take_text(&reader, " ");
+    tm.tm_year = take_digits(&reader, 4) - 1900;
+    take_text(&reader, " ");
+    take_clock(&reader, &tm);
+    take_text(&reader, " GMT");
+    return finish(&reader, &tm, ret_seconds);
+}
+
+/* "Sunday, 06-Nov-94 08:49:37 GMT" */
+static bool parse_rfc850(const char *text, int64_t *ret_seconds)
+{
+    struct reader reader = {.cursor = text};
+    struct tm tm = {0};
+    (void)take_name(&reader, days, 7);
+    while (*reader.cursor >= 'a' && *reader.cursor <= 'z')
+        reader.cursor++;
+    take_text(&reader, ", ");
+    tm.tm_mday = take_digits(&reader, 2);
+    take_text(&reader, "-");
+    tm.tm_mon = take_name(&reader, months, 12);
+    take_text(&reader, "-");
+    int year = take_digits(&reader, 2);
+    tm.tm_year = year < 70 ? year + 100 : year;
+    take_text(&reader, " ");
+    take_clock(&reader, &tm);
+    take_text(&reader, " GMT");
+    return finish(&reader, &tm, ret_seconds);
+}
+
+/* "Sun Nov  6 08:49:37 1994" */
+static bool parse_asctime(const char *text, int64_t *ret_seconds)
+{
+    struct reader reader = {.cursor = text};
+    struct tm tm = {0};
+    (void)take_name(&reader, days, 7);
+    take_text(&reader, " ");
+    tm.tm_mon = take_name(&reader, months, 12);
+    take_text(&reader, " ");
+    if (*reader.cursor == ' ') {
+        reader.cursor++;
+        tm.tm_mday = take_digits(&reader, 1);
+    } else {
+        tm.tm_mday = take_digits(&reader, 2);
+    }
+    take_text(&reader, " ");
+    take_clock(&reader, &tm);
+    take_text(&reader, " ");
+    tm.tm_year = take_digits(&reader, 4) - 1900;
+    return finish(&reader, &tm, ret_seconds);
+}
+
+bool gw_http_time_parse(const char *text, int64_t *ret_seconds)
+{
+    return parse_fixed(text, ret_seconds) || parse_rfc850(text, ret_seconds) ||
+           parse_asctime(text, ret_seconds);
+}
+
+bool gw_amz_time_parse(const char *text, int64_t *ret_seconds)
+{
+    struct reader reader = {.cursor = text};
+    struct tm tm = {0};
+    tm.tm_year = take_digits(&reader, 4) - 1900;
+    tm.tm_mon = take_digits(&reader, 2) - 1;
+    tm.tm_mday = take_digits(&reader, 2);
+    take_text(&reader, "T");
+    tm.tm_hour = take_digits(&reader, 2);
+    tm.tm_min = take_digits(&reader, 2);
+    tm.tm_sec = take_digits(&reader, 2);
+    take_text(&reader, "Z");
+    return finish(&reader, &tm, ret_seconds);
+}
+
+bool gw_amz_time_from_any(const char *text, char *timestamp, int64_t *ret_seconds)
+{
+    if (!gw_amz_time_parse(text, ret_seconds) && !gw_http_time_parse(text, ret_seconds))
+        return false;
+    time_t seconds = (time_t)*ret_seconds;
+    struct tm tm;
+    (void)gmtime_r(&seconds, &tm);
+    return strftime(timestamp, 17, "%Y%m%dT%H%M%SZ", &tm) == 16;
+}
+
+char *gw_http_time_format(uint64_t ms, char *text)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    (void)gmtime_r(&seconds, &tm);
+    (void)text_format(text, GW_TIME_SIZE, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
+                      tm.tm_mday, months[tm.tm_mon % 12], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+                      tm.tm_sec);
+    return text;
+}
+
+char *gw_iso_time_format(uint64_t ms, char *text)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    (void)gmtime_r(&seconds, &tm);
+    (void)text_format(text, GW_TIME_SIZE, "%d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
+                      tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                      (unsigned)(ms % 1000));
+    return text;
+}

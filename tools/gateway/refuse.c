@@ -1,0 +1,72 @@
+/* What is asked for and not there is refused, never accepted and ignored. */
+#include "tools/gateway/encode.h"
+#include "tools/gateway/gateway.h"
+
+/* Beginnings of header names whose meaning cannot be fulfilled. */
+static const char *const refused_headers[] = {
+    "x-amz-server-side-encryption",
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-object-lock-",
+    "x-amz-bucket-object-lock-",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+    "x-amz-mfa",
+    "x-amz-bypass-governance-retention",
+    "x-amz-if-match-",
+    "x-amz-rename-source",
+    "x-amz-tagging",
+    "x-amz-object-ownership",
+};
+
+static bool is_harmless(const char *name, const char *value)
+{
+    /* The default of a copy: tags go along, and there are none. */
+    return gw_is_equal_ignoring_case(name, "x-amz-tagging-directive") && strcmp(value, "COPY") == 0;
+}
+
+static bool is_canned_acl(const char *acl)
+{
+    static const char *const names[] = {
+        "private",       "public-read",       "public-read-write",  "authenticated-read",
+        "aws-exec-read", "bucket-owner-read", "log-delivery-write", "bucket-owner-full-control"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(acl, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A canned ACL is accepted and grants nothing (rights are those of keys), or refused. */
+static enum s3_error check_acl(const struct s3 *s3)
+{
+    const char *acl = gw_header(s3->request, "x-amz-acl");
+    if (acl == NULL)
+        return S3_OK;
+    if (!is_canned_acl(acl))
+        return S3_InvalidArgument;
+    bool is_owners = strcmp(acl, "private") == 0 || strcmp(acl, "bucket-owner-full-control") == 0;
+    return s3->gateway->config.is_acl_rejected && !is_owners ? S3_AccessControlListNotSupported
+                                                             : S3_OK;
+}
+
+enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail)
+{
+    for (size_t i = 0; i < s3->request->header_count; i++) {
+        const struct gw_header *header = &s3->request->headers[i];
+        if (gw_starts_with_ignoring_case(header->name, "x-amz-grant-"))
+            return S3_AccessControlListNotSupported;
+        for (size_t j = 0; j < sizeof refused_headers / sizeof refused_headers[0]; j++) {
+            if (gw_starts_with_ignoring_case(header->name, refused_headers[j]) &&
+                !is_harmless(header->name, header->value)) {
+                *ret_detail = "A header you provided implies functionality that is not "
+                              "implemented.";
+                return S3_NotImplemented;
+            }
+        }
+    }
+    if (!s3_version_is_current(gw_query_get(&s3->query, "versionId")))
+        return S3_NoSuchVersion;
+    if (s3->route.operation == GW_OPERATION_PUT_OBJECT && gw_query_has(&s3->query, "partNumber"))
+        return S3_NotImplemented; /* a part without an upload */
+    return check_acl(s3);
+}

@@ -1,0 +1,149 @@
+/* Answers: headers that every answer has, XML, errors. */
+#include "tools/gateway/encode.h"
+#include "tools/gateway/gateway.h"
+#include "tools/gateway/http_time.h"
+#include "tools/gateway/xml.h"
+
+static const char host_id[] = "catena";
+
+void s3_add_common_headers(struct s3 *s3)
+{
+    http_add_header(s3->exchange, "Server", "Catena");
+    http_add_header(s3->exchange, "x-amz-request-id", s3->request_id);
+    http_add_header(s3->exchange, "x-amz-id-2", host_id);
+}
+
+void s3_add_u64(struct s3 *s3, const char *name, uint64_t value)
+{
+    char text[24];
+    http_add_header(s3->exchange, name,
+                    text_format(text, sizeof text, "%llu", (unsigned long long)value));
+}
+
+void s3_add_etag(struct s3 *s3, const char *etag)
+{
+    char quoted[GW_ETAG_SIZE + 2];
+    http_add_header(s3->exchange, "ETag", text_format(quoted, sizeof quoted, "\"%s\"", etag));
+}
+
+void s3_add_version(struct s3 *s3, const struct catena_info *info)
+{
+    char text[CATENA_VERSION_TEXT_SIZE];
+    http_add_header(s3->exchange, "x-catena-version", catena_version_format(info->version, text));
+    if (info->replicas_durable > 0)
+        s3_add_u64(s3, "x-catena-replicas-durable", info->replicas_durable);
+}
+
+void s3_respond_empty(struct s3 *s3, unsigned status)
+{
+    s3_add_common_headers(s3);
+    http_respond(s3->exchange, status, NULL, 0);
+}
+
+void s3_respond_xml(struct s3 *s3, struct text *document)
+{
+    s3_add_common_headers(s3);
+    http_add_header(s3->exchange, "Content-Type", "application/xml");
+    http_respond(s3->exchange, 200, document->data, document->length);
+    text_release(document);
+}
+
+static void append_error(const struct s3 *s3, enum s3_error error, const char *detail,
+                         struct text *out)
+{
+    gw_xml_begin(out);
+    gw_xml_open(out, "Error");
+    gw_xml_element(out, "Code", s3_error_code(error));
+    if (detail == NULL)
+        gw_xml_element(out, "Message", s3_error_message(error));
+    else
+        gw_xml_element(out, "Message", detail);
+    if (error == S3_AuthorizationHeaderMalformed)
+        gw_xml_element(out, "Region", s3->gateway->config.region);
+    if (s3->route.bucket[0] != '\0' && s3_error_status(error) == 404)
+        gw_xml_element(out, "BucketName", s3->route.bucket);
+    if (error == S3_NoSuchKey)
+        gw_xml_element_bytes(out, "Key", slice_of(s3->route.key, s3->route.key_length));
+    if (error == S3_InvalidAccessKeyId)
+        gw_xml_element(out, "AWSAccessKeyId", s3->sigv4.access_key);
+    gw_xml_element(out, "Resource", s3->request->path);
+    gw_xml_element(out, "RequestId", s3->request_id);
+    gw_xml_element(out, "HostId", host_id);
+    gw_xml_close(out, "Error");
+}
+
+void s3_fail(struct s3 *s3, enum s3_error error, const char *detail)
+{
+    unsigned status = s3_error_status(error);
+    s3->error = error;
+    s3_add_common_headers(s3);
+    if (status == 503)
+        http_add_header(s3->exchange, "Retry-After", "1");
+    if (error == S3_MissingContentLength || error == S3_EntityTooLarge)
+        http_close_after(s3->exchange);
+    if (strcmp(s3->request->method, "HEAD") == 0 || status == 304) {
+        http_respond(s3->exchange, status, NULL, 0);
+        return;
+    }
+    struct text text;
+    text_init(&text);
+    append_error(s3, error, detail, &text);
+    http_add_header(s3->exchange, "Content-Type", "application/xml");
+    http_respond(s3->exchange, status, text.data, text.length);
+    text_release(&text);
+}
+
+enum s3_error s3_error_of_status(enum catena_status status)
+{
+    switch (status) {
+    case CATENA_OK:
+        return S3_OK;
+    case CATENA_INVALID:
+        return S3_InvalidArgument;
+    case CATENA_NO_KEY:
+        return S3_NoSuchKey;
+    case CATENA_NO_BUCKET:
+        return S3_NoSuchBucket;
+    case CATENA_BUCKET_EXISTS:
+        return S3_BucketAlreadyOwnedByYou;
+    case CATENA_BUCKET_NOT_EMPTY:
+        return S3_BucketNotEmpty;
+    case CATENA_CONDITION_FAILED:
+        return S3_PreconditionFailed;
+    case CATENA_TOO_LARGE:
+        return S3_EntityTooLarge;
+    case CATENA_NO_SPACE:
+        return S3_InsufficientStorage;
+    case CATENA_TIMEOUT:
+    case CATENA_UNREACHABLE:
+    case CATENA_BUSY:
+        return S3_SlowDown;
+    case CATENA_CANCELLED:
+    case CATENA_WRONG_CLUSTER:
+        return S3_ServiceUnavailable;
+    case CATENA_OUTCOME_UNKNOWN:
+    case CATENA_CORRUPT:
+    case CATENA_IO:
+    case CATENA_INTERNAL:
+        return S3_InternalError;
+    case CATENA_UNSUPPORTED:
+        return S3_NotImplemented;
+    }
+    return S3_InternalError;
+}
+
+void s3_fail_status(struct s3 *s3, enum catena_status status)
+{
+    enum s3_error error = s3_error_of_status(status);
+    bool is_ours = error == S3_InternalError || error == S3_InvalidArgument;
+    s3_fail(s3, error,
+            status == CATENA_OUTCOME_UNKNOWN
+                ? "The outcome is unknown: the request may or may not have taken effect."
+            : is_ours ? catena_status_text(status)
+                      : NULL);
+}
+
+bool s3_version_is_current(const char *version_id)
+{
+    return version_id == NULL || *version_id == '\0' || strcmp(version_id, "null") == 0;
+}

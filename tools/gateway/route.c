@@ -1,0 +1,269 @@
+#include "tools/gateway/route.h"
+
+#include "tools/gateway/encode.h"
+
+const char *gw_operation_name(enum gw_operation operation)
+{
+    static const char *const names[GW_OPERATION_COUNT] = {
+#define X(constant, name) name,
+        GW_OPERATIONS(X)
+#undef X
+    };
+    return names[operation];
+}
+
+/* Digits and dots in four groups. */
+static bool looks_like_address(const char *name)
+{
+    unsigned dots = 0;
+    for (; *name != '\0'; name++) {
+        if (*name == '.')
+            dots++;
+        else if (*name < '0' || *name > '9')
+            return false;
+    }
+    return dots == 3;
+}
+
+bool gw_bucket_name_is_valid(const char *name)
+{
+    size_t length = strlen(name);
+    if (length < 3 || length >= GW_BUCKET_SIZE || strstr(name, "..") != NULL ||
+        looks_like_address(name))
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        char c = name[i];
+        bool is_alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        bool is_edge = i == 0 || i + 1 == length;
+        if (!is_alnum && (is_edge || (c != '.' && c != '-')))
+            return false;
+    }
+    return true;
+}
+
+/* The part of the host name before ".domain", without the port. False: not of that form. */
+static bool bucket_of_host(const char *host, const char *domain, char *bucket)
+{
+    size_t length = strcspn(host, ":");
+    size_t suffix = strlen(domain);
+    if (length <= suffix + 1 || host[length - suffix - 1] != '.' ||
+        !gw_starts_with_ignoring_case(host + length - suffix, domain))
+        return false;
+    size_t name = length - suffix - 1;
+    if (name >= GW_BUCKET_SIZE)
+        return false;
+    memcpy(bucket, host, name);
+    bucket[name] = '\0';
+    return true;
+}
+
+static enum s3_error take_key(struct slice raw, struct gw_route *route)
+{
+    struct text key;
+    enum s3_error error = S3_OK;
+    text_init(&key);
+    if (!gw_uri_decode(&key, raw, false))
+        error = S3_InvalidURI;
+    else if (key.length > GW_KEY_BYTES_MAX)
+        error = S3_KeyTooLongError;
+    else if (!utf8_is_valid(slice_of(key.data, key.length)) ||
+             (key.length > 0 && memchr(key.data, '\0', key.length) != NULL))
+        error = S3_InvalidURI;
+    if (error == S3_OK && key.length > 0) {
+        memcpy(route->key, key.data, key.length);
+        route->key_length = key.length;
+    }
+    text_release(&key);
+    return error;
+}
+
+static enum s3_error take_bucket(struct slice raw, struct gw_route *route)
+{
+    struct text bucket;
+    text_init(&bucket);
+    bool is_good = gw_uri_decode(&bucket, raw, false) && bucket.length > 0 &&
+                   bucket.length < sizeof route->bucket &&
+                   memchr(bucket.data, '\0', bucket.length) == NULL;
+    if (is_good)
+        memcpy(route->bucket, bucket.data, bucket.length);
+    text_release(&bucket);
+    return is_good ? S3_OK : S3_InvalidBucketName;
+}
+
+static enum s3_error split(const struct gw_request *request, const char *domain,
+                           struct gw_route *route)
+{
+    const char *path = request->path;
+    const char *host = gw_header(request, "host");
+    if (*path != '/')
+        return S3_InvalidURI;
+    path++;
+    if (domain != NULL && host != NULL && bucket_of_host(host, domain, route->bucket)) {
+        route->is_virtual_host = true;
+        return take_key(slice_of_text(path), route);
+    }
+    size_t length = strcspn(path, "/");
+    if (length == 0)
+        return *path == '\0' ? S3_OK : S3_InvalidBucketName;
+    enum s3_error error = take_bucket(slice_of(path, length), route);
+    if (error != S3_OK || path[length] == '\0')
+        return error;
+    return take_key(slice_of_text(path + length + 1), route);
+}
+
+/* Parameters that name something else than the object or the listing. */
+static const char *const sub_resources[] = {
+    "accelerate",
+    "acl",
+    "analytics",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "location",
+    "logging",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versioning",
+    "versions",
+    "website",
+    "renameObject",
+    "append",
+};
+
+static const char *sub_resource_of(const struct gw_query *query)
+{
+    for (size_t i = 0; i < sizeof sub_resources / sizeof sub_resources[0]; i++) {
+        if (gw_query_has(query, sub_resources[i]))
+            return sub_resources[i];
+    }
+    return NULL;
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum gw_operation bucket_sub_operation(const char *method, const char *sub)
+{
+    static const char *const stubs[] = {
+        "acl",          "cors",           "encryption",
+        "lifecycle",    "object-lock",    "ownershipControls",
+        "policy",       "policyStatus",   "publicAccessBlock",
+        "replication",  "requestPayment", "tagging",
+        "versioning",   "website",        "logging",
+        "notification", "accelerate",
+    };
+    if (strcmp(method, "GET") == 0) {
+        if (strcmp(sub, "location") == 0)
+            return GW_OPERATION_GET_LOCATION;
+        if (strcmp(sub, "versions") == 0)
+            return GW_OPERATION_LIST_VERSIONS;
+        if (is_one_of(sub, stubs, sizeof stubs / sizeof stubs[0]))
+            return GW_OPERATION_BUCKET_STUB;
+    }
+    if (strcmp(method, "POST") == 0 && strcmp(sub, "delete") == 0)
+        return GW_OPERATION_DELETE_OBJECTS;
+    if (strcmp(method, "PUT") == 0 && strcmp(sub, "acl") == 0)
+        return GW_OPERATION_PUT_ACL;
+    return GW_OPERATION_NONE;
+}
+
+static enum gw_operation object_sub_operation(const char *method, const char *sub)
+{
+    bool is_get = strcmp(method, "GET") == 0;
+    if (is_get && (strcmp(sub, "acl") == 0 || strcmp(sub, "tagging") == 0))
+        return GW_OPERATION_OBJECT_STUB;
+    if (strcmp(method, "PUT") == 0 && strcmp(sub, "acl") == 0)
+        return GW_OPERATION_PUT_ACL;
+    return GW_OPERATION_NONE;
+}
+
+static enum gw_operation plain_operation(const struct gw_request *request,
+                                         const struct gw_query *query, const struct gw_route *route)
+{
+    const char *method = request->method;
+    if (route->key_length > 0) {
+        if (strcmp(method, "GET") == 0)
+            return GW_OPERATION_GET_OBJECT;
+        if (strcmp(method, "HEAD") == 0)
+            return GW_OPERATION_HEAD_OBJECT;
+        if (strcmp(method, "DELETE") == 0)
+            return GW_OPERATION_DELETE_OBJECT;
+        if (strcmp(method, "PUT") == 0)
+            return gw_header(request, "x-amz-copy-source") != NULL ? GW_OPERATION_COPY_OBJECT
+                                                                   : GW_OPERATION_PUT_OBJECT;
+        return GW_OPERATION_NONE;
+    }
+    if (strcmp(method, "GET") == 0) {
+        const char *type = gw_query_get(query, "list-type");
+        return type != NULL && strcmp(type, "2") == 0 ? GW_OPERATION_LIST_V2 : GW_OPERATION_LIST_V1;
+    }
+    if (strcmp(method, "HEAD") == 0)
+        return GW_OPERATION_HEAD_BUCKET;
+    if (strcmp(method, "PUT") == 0)
+        return GW_OPERATION_CREATE_BUCKET;
+    return strcmp(method, "DELETE") == 0 ? GW_OPERATION_DELETE_BUCKET : GW_OPERATION_NONE;
+}
+
+static bool is_known_method(const char *method)
+{
+    static const char *const methods[] = {"GET", "HEAD", "PUT", "POST", "DELETE"};
+    return is_one_of(method, methods, 5);
+}
+
+enum s3_error gw_route(const struct gw_request *request, const struct gw_query *query,
+                       const char *domain, struct gw_route *ret_route, const char **ret_detail)
+{
+    *ret_route = (struct gw_route){0};
+    *ret_detail = NULL;
+    enum s3_error error = split(request, domain, ret_route);
+    if (error != S3_OK)
+        return error;
+    if (strcmp(request->method, "OPTIONS") == 0) {
+        *ret_detail = "Insufficient information. Origin request header needed.";
+        return gw_header(request, "origin") == NULL ? S3_BadRequest : S3_AccessDenied;
+    }
+    if (!is_known_method(request->method))
+        return S3_MethodNotAllowed;
+    if (ret_route->bucket[0] == '\0') {
+        ret_route->operation = GW_OPERATION_LIST_BUCKETS;
+        return strcmp(request->method, "GET") == 0 ? S3_OK : S3_MethodNotAllowed;
+    }
+    if (!gw_bucket_name_is_valid(ret_route->bucket))
+        return S3_InvalidBucketName;
+    const char *sub = sub_resource_of(query);
+    ret_route->sub_resource = sub;
+    if (sub == NULL)
+        ret_route->operation = plain_operation(request, query, ret_route);
+    else if (ret_route->key_length > 0)
+        ret_route->operation = object_sub_operation(request->method, sub);
+    else
+        ret_route->operation = bucket_sub_operation(request->method, sub);
+    return ret_route->operation == GW_OPERATION_NONE ? S3_NotImplemented : S3_OK;
+}
