@@ -42,6 +42,7 @@ static void run(struct node *node, struct cn_effect *effect)
         (void)transport_send(node->transport, effect->conn, &effect->message);
         return;
     case CN_EFFECT_STORE:
+        space_submitted(&node->space, effect->batch->bytes);
         store_writer_submit(node->writer, effect->token, effect->batch, effect->sync);
         effect->batch = NULL;
         return;

@@ -1,5 +1,6 @@
 #include "base/contract.h"
 #include "base/io/clock.h"
+#include "base/io/host.h"
 #include "base/io/log.h"
 #include "chainnode/io/node.h"
 
@@ -35,19 +36,28 @@ static void step_stored(struct node *node, const struct store_done *done, uint32
 
 static void step_space(struct node *node)
 {
-    bool was_full = node->space.is_full;
-    if (!space_look(&node->space, node->now_us))
+    struct space *space = &node->space;
+    bool was_full = space->is_full;
+    uint64_t total_bytes;
+    uint64_t free_bytes;
+    if (!space_wants_look(space, node->now_us))
         return;
-    if (was_full != node->space.is_full)
+    /* Before the file system is asked: what is written in between counts twice, not never. */
+    uint64_t written_bytes = store_writer_stats(node->writer).bytes;
+    if (host_disk_space(node->settings->directory, &total_bytes, &free_bytes) != ERR_OK) {
+        space_missed(space, node->now_us);
+        return;
+    }
+    space_take(space, node->now_us, total_bytes, free_bytes, written_bytes);
+    if (was_full != space->is_full)
         log_warning("space", "is_full=%s free_bytes=%llu reserve_bytes=%llu",
-                    node->space.is_full ? "true" : "false",
-                    (unsigned long long)node->space.free_bytes,
-                    (unsigned long long)space_reserve_bytes(&node->space));
+                    space->is_full ? "true" : "false", (unsigned long long)space->free_bytes,
+                    (unsigned long long)space_reserve_bytes(space));
     struct cn_event event = {
         .kind = CN_EVENT_SPACE,
-        .space_total = node->space.total_bytes,
-        .space_free = node->space.free_bytes,
-        .is_full = node->space.is_full,
+        .space_total = space->total_bytes,
+        .space_free = space->free_bytes,
+        .is_full = space->is_full,
     };
     node_step(node, &event);
 }

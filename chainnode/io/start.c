@@ -1,15 +1,14 @@
 /* Building and ending one worker process. Order: directory, cluster, incarnation (durable before
  * anyone hears it, R4), store, network, core, threads. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/contract.h"
 #include "base/io/clock.h"
+#include "base/io/daemon.h"
 #include "base/io/host.h"
 #include "base/io/kv_rocksdb.h"
 #include "base/io/log.h"
@@ -36,9 +35,7 @@ struct worker {
     struct kv_rocksdb *store;
     struct kv kv;
     struct reclaimer *reclaimer;
-    pthread_mutex_t wake_mutex; /* the signal thread wakes a transport that may come and go */
-    pthread_t signal_thread;
-    sigset_t signals;
+    struct daemon_stop stop;
     char text[TEXT_BYTES];
 };
 
@@ -107,52 +104,6 @@ static void core_trace(void *context, const char *line)
         log_debug("core", "%s", line);
 }
 
-/* ---- signals ---- */
-
-static void *signal_run(void *argument)
-{
-    struct worker *worker = argument;
-    int number = 0;
-    if (sigwait(&worker->signals, &number) != 0)
-        return NULL;
-    atomic_store(&worker->node.stop_asked, true);
-    (void)pthread_mutex_lock(&worker->wake_mutex);
-    if (worker->node.transport != NULL)
-        transport_wake(worker->node.transport);
-    (void)pthread_mutex_unlock(&worker->wake_mutex);
-    return NULL;
-}
-
-static void signals_start(struct worker *worker)
-{
-    (void)sigemptyset(&worker->signals);
-    (void)sigaddset(&worker->signals, SIGTERM);
-    (void)sigaddset(&worker->signals, SIGINT);
-    (void)sigaddset(&worker->signals, SIGHUP);
-    int failed = pthread_sigmask(SIG_BLOCK, &worker->signals, NULL);
-    const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGPIPE, &ignore, NULL);
-    failed |= pthread_mutex_init(&worker->wake_mutex, NULL);
-    failed |= pthread_create(&worker->signal_thread, NULL, signal_run, worker);
-    PRE(failed == 0);
-}
-
-static void signals_stop(struct worker *worker)
-{
-    (void)pthread_kill(worker->signal_thread, SIGTERM);
-    (void)pthread_join(worker->signal_thread, NULL);
-    (void)pthread_mutex_destroy(&worker->wake_mutex);
-}
-
-static void files_limit_raise(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* ---- the parts, in order ---- */
 
 static enum err start_identity(struct worker *worker)
@@ -211,9 +162,8 @@ static enum err start_network(struct worker *worker)
         .queue_bytes_max = QUEUE_BYTES_MAX,
         .frame_payload_bytes_max = BOUND_FRAME_PAYLOAD_BYTES,
     };
-    (void)pthread_mutex_lock(&worker->wake_mutex);
     node->transport = transport_new(&options);
-    (void)pthread_mutex_unlock(&worker->wake_mutex);
+    daemon_stop_attach(&worker->stop, store_wake, worker);
     char bound[BOUND_ADDRESS_BYTES + 1] = "";
     char text[TEXT_BYTES / 2] = "";
     enum err err =
@@ -307,7 +257,7 @@ static void start_threads(struct worker *worker)
     worker->reclaimer = reclaimer_new(&reclaimer);
     node->writer = store_writer_new(&writer);
     node->reader = chunk_reader_new(&reader);
-    space_init(&node->space, node->settings->directory, node->settings->reserve_bytes);
+    space_init(&node->space, node->settings->reserve_bytes);
 }
 
 static enum err start(struct worker *worker)
@@ -364,12 +314,9 @@ static void stop(struct worker *worker)
     masters_free(node->masters);
     if (node->peers != NULL)
         links_free(node->peers);
-    (void)pthread_mutex_lock(&worker->wake_mutex);
-    struct transport *transport = node->transport;
-    node->transport = NULL;
-    (void)pthread_mutex_unlock(&worker->wake_mutex);
-    if (transport != NULL)
-        transport_free(transport);
+    daemon_stop_attach(&worker->stop, NULL, NULL);
+    if (node->transport != NULL)
+        transport_free(node->transport);
     node_inbound_release(node);
     kv_rocksdb_close(worker->store);
     identity_close(node->identity);
@@ -385,8 +332,8 @@ int node_run(const struct node_settings *settings, int report_fd, uint32_t super
     node->report_fd = report_fd;
     map_init(&node->inbound);
     cn_effects_init(&node->effects);
-    files_limit_raise();
-    signals_start(worker);
+    daemon_files_limit_raise();
+    daemon_stop_start(&worker->stop, &node->stop_asked);
     int status = 0;
     if (start(worker) != ERR_OK) {
         (void)fprintf(stderr, "catena-node: %s\n", worker->text);
@@ -403,7 +350,7 @@ int node_run(const struct node_settings *settings, int report_fd, uint32_t super
         }
     }
     stop(worker);
-    signals_stop(worker);
+    daemon_stop_end(&worker->stop);
     log_info("stopped", "status=%d", status);
     mem_free(worker);
     return status;

@@ -1,15 +1,14 @@
 /* Building and ending the process. Order: directory, store, founding rows, core, network, threads.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/contract.h"
 #include "base/io/clock.h"
+#include "base/io/daemon.h"
 #include "base/io/file.h"
 #include "base/io/host.h"
 #include "base/io/kv_rocksdb.h"
@@ -28,9 +27,7 @@ enum {
 
 struct process {
     struct master master;
-    pthread_mutex_t wake_mutex; /* the signal thread wakes a transport that may come and go */
-    pthread_t signal_thread;
-    sigset_t signals;
+    struct daemon_stop stop;
     char text[TEXT_BYTES];
 };
 
@@ -101,52 +98,6 @@ static void raft_trace(void *context, const char *line)
 {
     (void)context;
     log_debug("raft", "%s", line);
-}
-
-/* ---- signals ---- */
-
-static void *signal_run(void *argument)
-{
-    struct process *process = argument;
-    int number = 0;
-    if (sigwait(&process->signals, &number) != 0)
-        return NULL;
-    atomic_store(&process->master.stop_asked, true);
-    (void)pthread_mutex_lock(&process->wake_mutex);
-    if (process->master.transport != NULL)
-        transport_wake(process->master.transport);
-    (void)pthread_mutex_unlock(&process->wake_mutex);
-    return NULL;
-}
-
-static void signals_start(struct process *process)
-{
-    (void)sigemptyset(&process->signals);
-    (void)sigaddset(&process->signals, SIGTERM);
-    (void)sigaddset(&process->signals, SIGINT);
-    (void)sigaddset(&process->signals, SIGHUP);
-    int failed = pthread_sigmask(SIG_BLOCK, &process->signals, NULL);
-    const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGPIPE, &ignore, NULL);
-    failed |= pthread_mutex_init(&process->wake_mutex, NULL);
-    failed |= pthread_create(&process->signal_thread, NULL, signal_run, process);
-    PRE(failed == 0);
-}
-
-static void signals_stop(struct process *process)
-{
-    (void)pthread_kill(process->signal_thread, SIGTERM);
-    (void)pthread_join(process->signal_thread, NULL);
-    (void)pthread_mutex_destroy(&process->wake_mutex);
-}
-
-static void files_limit_raise(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* ---- the parts, in order ---- */
@@ -303,9 +254,8 @@ static enum err start_network(struct process *process)
         .queue_bytes_max = QUEUE_BYTES_MAX,
         .frame_payload_bytes_max = BOUND_FRAME_PAYLOAD_BYTES,
     };
-    (void)pthread_mutex_lock(&process->wake_mutex);
     master->transport = transport_new(&options);
-    (void)pthread_mutex_unlock(&process->wake_mutex);
+    daemon_stop_attach(&process->stop, store_wake, process);
     char bound[BOUND_ADDRESS_BYTES + 1] = "";
     char text[TEXT_BYTES / 2] = "";
     enum err err = transport_listen(master->transport, settings->listen, bound, sizeof bound, text,
@@ -387,12 +337,9 @@ static void stop(struct process *process)
     server_free(master->server);
     if (master->links != NULL)
         links_free(master->links);
-    (void)pthread_mutex_lock(&process->wake_mutex);
-    struct transport *transport = master->transport;
-    master->transport = NULL;
-    (void)pthread_mutex_unlock(&process->wake_mutex);
-    if (transport != NULL)
-        transport_free(transport);
+    daemon_stop_attach(&process->stop, NULL, NULL);
+    if (master->transport != NULL)
+        transport_free(master->transport);
     if (master->store != NULL)
         kv_rocksdb_close(master->store);
     identity_close(master->identity);
@@ -404,8 +351,8 @@ int master_run(const struct master_settings *settings)
     struct master *master = &process->master;
     master->settings = settings;
     server_effects_init(&master->effects);
-    files_limit_raise();
-    signals_start(process);
+    daemon_files_limit_raise();
+    daemon_stop_start(&process->stop, &master->stop_asked);
     int status = 0;
     if (start(process) != ERR_OK) {
         (void)fprintf(stderr, "catena-master: %s\n", process->text);
@@ -419,7 +366,7 @@ int master_run(const struct master_settings *settings)
         }
     }
     stop(process);
-    signals_stop(process);
+    daemon_stop_end(&process->stop);
     log_info("stopped", "status=%d", status);
     mem_free(process);
     return status;
