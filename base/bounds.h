@@ -12,6 +12,21 @@
 #define BOUND_CHUNK_BYTES 1048576u /* one chunk */
 #define BOUND_CHUNKS 16777216u     /* per object: 16 TiB at the full chunk size */
 #define BOUND_LIST_ITEMS 1000u     /* per list reply */
+#define BOUND_PARTS 10000u         /* of a multipart upload; numbers 1 to this */
+#define BOUND_PART_META_BYTES 64u  /* client metadata with each part */
+
+/* Access keys and bucket configuration, kept by the masters: all of it is in memory and in each
+ * snapshot, hence the totals. */
+#define BOUND_ACCESS_KEYS 10000u
+#define BOUND_ACCESS_KEY_ID_MIN 3u
+#define BOUND_ACCESS_KEY_ID_MAX 128u
+#define BOUND_SECRET_MIN 8u
+#define BOUND_SECRET_MAX 128u
+#define BOUND_GRANTS 100u                    /* of one key */
+#define BOUND_GRANT_BUCKET_BYTES 64u         /* a bucket's name, or the beginning of one and "*" */
+#define BOUND_ACCESS_KEYS_BYTES 16777216u    /* of all keys' records (wire/access_key.h) */
+#define BOUND_BUCKET_CONFIG_BYTES 65536u     /* of one bucket's document */
+#define BOUND_BUCKET_CONFIGS_BYTES 33554432u /* of all documents */
 
 /* Cluster. */
 #define BOUND_CHAINS 65536u

@@ -41,6 +41,7 @@ struct buf *buf_new(size_t length)
     buf->parent = NULL;
     buf->data = (uint8_t *)(buf + 1);
     buf->length = length;
+    buf->is_secret = false;
     return buf;
 }
 
@@ -61,6 +62,7 @@ struct buf *buf_view(struct buf *parent, size_t offset, size_t length)
     buf->parent = buf_ref(parent);
     buf->data = parent->data + offset;
     buf->length = length;
+    buf->is_secret = false;
     return buf;
 }
 
@@ -73,6 +75,12 @@ struct buf *buf_ref(struct buf *buf)
     return buf;
 }
 
+void buf_keep_secret(struct buf *buf)
+{
+    if (buf != NULL)
+        buf->is_secret = true;
+}
+
 void buf_unref(struct buf *buf)
 {
     while (buf != NULL) {
@@ -81,6 +89,8 @@ void buf_unref(struct buf *buf)
         if (before > 1)
             return;
         struct buf *parent = buf->parent;
+        if (buf->is_secret)
+            explicit_bzero(buf->data, buf->length);
         free(buf);
         buf = parent;
     }

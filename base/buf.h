@@ -16,7 +16,8 @@ struct buf {
     atomic_uint references;
     struct buf *parent; /* owned reference, or NULL when the bytes follow the header */
     uint8_t *data;
-    size_t length; /* bytes; the creator may lower it before sharing */
+    size_t length;  /* bytes; the creator may lower it before sharing */
+    bool is_secret; /* overwritten when it is freed */
 };
 
 /* A new buffer of that many bytes, contents undefined, one reference owned by the caller. Never
@@ -28,6 +29,9 @@ struct buf *buf_copy(struct slice bytes);
 struct buf *buf_view(struct buf *parent, size_t offset, size_t length);
 /* One more reference; returns buf. NULL is allowed and returned. */
 struct buf *buf_ref(struct buf *buf);
+/* The bytes hold a secret: they are overwritten when the last reference goes (of a view: its part).
+ * Before it is shared, or by the only thread that reads it. NULL is allowed. */
+void buf_keep_secret(struct buf *buf);
 /* One reference fewer; frees at the last. NULL is allowed. */
 void buf_unref(struct buf *buf);
 

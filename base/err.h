@@ -50,7 +50,8 @@
     X(EXISTS, "exists already")                                                                    \
     X(NOT_FOUND, "not found")                                                                      \
     X(INTERNAL, "internal error")                                                                  \
-    X(ACCESS, "access denied")
+    X(ACCESS, "access denied")                                                                     \
+    X(NO_PART, "a part of the multipart upload is not there")
 
 enum err {
 #define X(name, text) ERR_##name,

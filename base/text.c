@@ -38,10 +38,15 @@ static void reserve(struct text *text, size_t more)
 void text_append_v(struct text *text, const char *format, va_list arguments)
 {
     va_list copy;
+    size_t room = text->capacity - text->length; /* 0 at first */
     va_copy(copy, arguments);
-    int length = vsnprintf(NULL, 0, format, copy);
+    int length = vsnprintf(room == 0 ? NULL : text->data + text->length, room, format, copy);
     va_end(copy);
     PRE(length >= 0);
+    if ((size_t)length < room) { /* usually: formatted once */
+        text->length += (size_t)length;
+        return;
+    }
     reserve(text, (size_t)length);
     (void)vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
     text->length += (size_t)length;

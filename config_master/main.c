@@ -1,5 +1,6 @@
 /* catena-master: a configuration master. See config_master/io/README.md. */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/io/log.h"
 #include "config_master/io/master.h"
@@ -13,6 +14,7 @@ int main(int argc, char **argv)
     int status = 0;
     if (outcome == ARGS_RUN) {
         log_set_level(settings.level);
+        (void)umask(0077); /* the store holds the secrets of access keys (D20) */
         status = master_run(&settings);
     } else {
         (void)fprintf(outcome == ARGS_HELP ? stdout : stderr, "%s\n", text_cstr(&text));

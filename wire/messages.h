@@ -59,6 +59,19 @@ enum wire_entry_kind {
     WIRE_ENTRY_ABORT,          /* drop an upload and its chunks */
     WIRE_ENTRY_EXPIRE_SESSION, /* forget a session; raises the chain's session floor (R11) */
     WIRE_ENTRY_NOTE,           /* no effect on objects (used to carry a refusal's outcome, R10) */
+    WIRE_ENTRY_OPEN,           /* a multipart upload begins */
+    WIRE_ENTRY_PART,           /* a staged upload becomes a part of a multipart upload */
+    WIRE_ENTRY_CLOSE,          /* a multipart upload and its parts are dropped */
+};
+
+/* What a PUT does (D18). */
+enum wire_put_step {
+    WIRE_PUT_VALUE,    /* publishes the payload or the chunks of an upload */
+    WIRE_PUT_OPEN,     /* begins the multipart upload `multi` */
+    WIRE_PUT_PART,     /* makes the chunks of an upload part `part` of `multi`; replaces the part */
+    WIRE_PUT_COMPLETE, /* publishes the chosen parts of `multi`; the payload names them
+                          (wire/manifest.h) */
+    WIRE_PUT_RESTAMP,  /* the same bytes with other metadata, as a new version */
 };
 
 enum wire_node_state { WIRE_NODE_ALIVE, WIRE_NODE_SUSPECT, WIRE_NODE_DOWN };
@@ -89,7 +102,21 @@ enum wire_admin_op {
     WIRE_ADMIN_CHAIN_FORGET =
         12, /* a = chain, b = node: the operator declares the last serving set lost
                and restarts from what this node holds; says what may be lost */
-    WIRE_ADMIN_SETTING_SET = 13 /* name, a = value */
+    WIRE_ADMIN_SETTING_SET = 13, /* name, a = value */
+    /* Access keys; payloads as in wire/access_key.h, so that no secret is in a field (fields are
+     * printed). Changes -> value = version of the table. */
+    WIRE_ADMIN_KEY_CREATE = 14, /* name = id; payload = a record: secret, grants */
+    WIRE_ADMIN_KEY_ROTATE = 15, /* name = id, a = keep the old secret; payload = a record: secret */
+    WIRE_ADMIN_KEY_GRANT = 16,  /* name = id; payload = a record: grants to set, NONE removes */
+    WIRE_ADMIN_KEY_REVOKE = 17, /* name = id */
+    WIRE_ADMIN_KEY_LIST = 18,   /* name = start after, a = with secrets, b = version that the caller
+                                   has -> value = version; payload = records, none if it is b;
+                                   linearizable */
+    /* A bucket's configuration: bytes that mean nothing to the masters. */
+    WIRE_ADMIN_BUCKET_CONFIG_GET = 19, /* name -> value = version, 0 = none; payload = document;
+                                          linearizable */
+    WIRE_ADMIN_BUCKET_CONFIG_PUT = 20  /* name, a = version that it replaces; payload = document ->
+                                          value = version; CONDITION: another one is there */
 };
 
 /* ---- structs inside messages: F(kind, name, ...) ---- */
@@ -147,7 +174,20 @@ enum wire_admin_op {
     F(U64, size, 0)                                                                                \
     F(ORIGIN, version, 0)                                                                          \
     F(U64, mtime_ms, 0)                                                                            \
-    F(U64, checksum, 0)
+    F(U64, checksum, 0)                                                                            \
+    F(BYTES, meta, BOUND_META_BYTES) /* LIST with want_meta */                                     \
+    F(U32, part_count, 0)                                                                          \
+    F(U64, multi_high, 0) /* LIST of multipart uploads: which */                                   \
+    F(U64, multi_low, 0)
+
+/* A part of a multipart upload that is not complete yet. */
+#define WIRE_FIELDS_part_item(F)                                                                   \
+    F(U32, number, 0)                                                                              \
+    F(U64, size, 0)                                                                                \
+    F(U64, checksum, 0)                                                                            \
+    F(ORIGIN, version, 0)                                                                          \
+    F(U64, mtime_ms, 0)                                                                            \
+    F(BYTES, meta, BOUND_PART_META_BYTES)
 
 #define WIRE_FIELDS_chain_report(F)                                                                \
     F(U32, chain, 0)                                                                               \
@@ -206,7 +246,14 @@ enum wire_admin_op {
     F(U64, upload_high, 0) /* both zero: the payload is the value */                               \
     F(U64, upload_low, 0)                                                                          \
     F(U32, chunk_count, 0)                                                                         \
-    F(U32, chunk_bytes, 0) /* size of all chunks but the last */
+    F(U32, chunk_bytes, 0) /* size of all chunks but the last */                                   \
+    F(U8, step, 0)         /* enum wire_put_step */                                                \
+    F(U64, multi_high, 0)  /* OPEN, PART, COMPLETE: the multipart upload, chosen by the client */  \
+    F(U64, multi_low, 0)                                                                           \
+    F(U32, part, 0)        /* PART: its number, from 1; COMPLETE: how many are chosen */           \
+    F(BOOL, keep_mtime, 0) /* RESTAMP: mtime_ms stays */                                           \
+    F(U64, token_high, 0)  /* not zero: one effect for all requests with this token (D19) */       \
+    F(U64, token_low, 0)
 
 #define WIRE_FIELDS_delete(F)                                                                      \
     F(U64, request, 0)                                                                             \
@@ -219,7 +266,9 @@ enum wire_admin_op {
     F(U64, bucket, 0)                                                                              \
     F(BYTES, key, BOUND_KEY_BYTES)                                                                 \
     F(U8, condition, 0)                                                                            \
-    F(ORIGIN, match, 0)
+    F(ORIGIN, match, 0)                                                                            \
+    F(U64, multi_high, 0) /* not zero: drops this multipart upload, not the object */              \
+    F(U64, multi_low, 0)
 
 /* One chunk of an upload; chunks of one upload arrive in index order (any may be repeated). */
 #define WIRE_FIELDS_stage(F)                                                                       \
@@ -276,7 +325,10 @@ enum wire_admin_op {
     F(U64, upload_high, 0)                                                                         \
     F(U64, upload_low, 0)                                                                          \
     F(U32, chunk_count, 0)                                                                         \
-    F(U32, chunk_bytes, 0)
+    F(U32, chunk_bytes, 0)                                                                         \
+    F(U32, part_count, 0) /* not zero: the payload is a manifest (wire/manifest.h) */              \
+    F(U64, multi_high, 0) /* the multipart upload that it came from */                             \
+    F(U64, multi_low, 0)
 
 /* client -> any member: an immutable chunk named by an object reply. Needs no lease. */
 #define WIRE_FIELDS_chunk_get(F)                                                                   \
@@ -297,13 +349,39 @@ enum wire_admin_op {
     F(BYTES, start_after, BOUND_KEY_BYTES)                                                         \
     F(BYTES, delimiter, 16) /* empty: none; else groups are folded into one item with size 0 */    \
     F(U32, limit, 0)                                                                               \
-    F(ARRAY, chains, chain_at, BOUND_CHAINS)
+    F(ARRAY, chains, chain_at, BOUND_CHAINS)                                                       \
+    F(BOOL, want_meta, 0)                                                                          \
+    F(BOOL, uploads, 0)   /* multipart uploads by (key, id) instead of objects */                  \
+    F(U64, after_high, 0) /* uploads: start after this id of start_after */                        \
+    F(U64, after_low, 0)
 
 #define WIRE_FIELDS_listed(F)                                                                      \
     F(U64, request, 0)                                                                             \
     F(ARRAY, chains, chain_at, BOUND_CHAINS) /* scanned, checked after the scan (R18) */           \
     F(ARRAY, items, list_item, BOUND_LIST_ITEMS)                                                   \
     F(BOOL, truncated, 0) /* more follows the last item */
+
+/* client -> tail: the parts of a multipart upload, by number. */
+#define WIRE_FIELDS_parts_list(F)                                                                  \
+    F(U64, request, 0)                                                                             \
+    F(U32, chain, 0)                                                                               \
+    F(U64, epoch, 0)                                                                               \
+    F(U64, map_version, 0)                                                                         \
+    F(U64, bucket, 0)                                                                              \
+    F(BYTES, key, BOUND_KEY_BYTES)                                                                 \
+    F(U64, multi_high, 0)                                                                          \
+    F(U64, multi_low, 0)                                                                           \
+    F(U32, after, 0) /* number */                                                                  \
+    F(U32, limit, 0)
+
+#define WIRE_FIELDS_parts_listed(F)                                                                \
+    F(U64, request, 0)                                                                             \
+    F(U32, chain, 0)                                                                               \
+    F(U64, epoch, 0)                                                                               \
+    F(U64, mtime_ms, 0) /* of the upload's beginning */                                            \
+    F(BYTES, meta, BOUND_META_BYTES)                                                               \
+    F(ARRAY, parts, part_item, BOUND_LIST_ITEMS)                                                   \
+    F(BOOL, truncated, 0)
 
 /* predecessor -> successor (and tail -> joiner): one update (R2, R6). `epoch` is the message epoch.
  */
@@ -327,7 +405,15 @@ enum wire_admin_op {
     F(U64, upload_high, 0)                                                                         \
     F(U64, upload_low, 0)                                                                          \
     F(U32, chunk_count, 0) /* PUT: chunks of the upload; STAGE: index of this one */               \
-    F(U32, chunk_bytes, 0)
+    F(U32, chunk_bytes, 0)                                                                         \
+    F(U64, multi_high, 0) /* OPEN, PART, CLOSE, and a PUT whose payload is a manifest */           \
+    F(U64, multi_low, 0)                                                                           \
+    F(U32, part, 0) /* PART: number; PUT: how many parts its payload lists */                      \
+    F(U64, token_high, 0)                                                                          \
+    F(U64, token_low, 0)                                                                           \
+    F(U64, map_version, 0) /* OPEN: the head's; a map as new that lacks the bucket: it is gone */  \
+    F(U64, token_ms, 0)    /* with a token: the head's clock */                                    \
+    F(U64, token_floor, 0) /* not zero: tokens of entries below are forgotten */
 
 /* predecessor -> successor: everything up to `stable` is durable from the head to the sender (R7,
  * R9). */
@@ -405,7 +491,8 @@ enum wire_admin_op {
     F(U64, space_free, 0)                                                                          \
     F(BOOL, full_report, 0) /* chains lists every chain on the disk; else only what changed */     \
     F(ARRAY, chains, chain_report, BOUND_CHAINS)                                                   \
-    F(ARRAY, links, link_report, 1024)
+    F(ARRAY, links, link_report, 1024)                                                             \
+    F(U64, echo, 0) /* highest `challenge` of a reply to this incarnation */
 
 #define WIRE_FIELDS_beat_reply(F)                                                                  \
     F(U64, beat, 0)                                                                                \
@@ -415,7 +502,8 @@ enum wire_admin_op {
     F(BOOL, lease, 0)                                                                              \
     F(U64, lease_ms, 0)          /* counts from the send time of heartbeat `beat` */               \
     F(U64, lease_map_version, 0) /* usable only with an installed map at least this new (R30) */   \
-    F(BOOL, want_full_report, 0)
+    F(BOOL, want_full_report, 0)                                                                   \
+    F(U64, challenge, 0) /* to be echoed: who does was alive when it was new */
 
 /* leading master -> node (push), any master -> client (watch reply). A delta from from_version. */
 #define WIRE_FIELDS_config(F)                                                                      \
@@ -430,7 +518,8 @@ enum wire_admin_op {
     F(ARRAY, buckets, bucket_info, BOUND_ROWS_PER_MESSAGE)                                         \
     F(ARRAY, masters, master_info, BOUND_MASTERS)                                                  \
     F(BOOL, more, 0) /* further messages of the same version follow; install only after the last   \
-                      */
+                      */                                                                           \
+    F(U32, page, 0)  /* place among them, from 0: only all of them in order are a map */
 
 /* leading master -> a removed member only: the removal is decided (R28). It leaves the chain at
  * once. */
@@ -524,6 +613,7 @@ enum wire_admin_op {
     X(bucket_info)                                                                                 \
     X(chain_at)                                                                                    \
     X(list_item)                                                                                   \
+    X(part_item)                                                                                   \
     X(chain_report)                                                                                \
     X(link_report)                                                                                 \
     X(raft_entry)
@@ -542,6 +632,8 @@ enum wire_admin_op {
     X(chunk, CHUNK, 18)                                                                            \
     X(list, LIST, 19)                                                                              \
     X(listed, LISTED, 20)                                                                          \
+    X(parts_list, PARTS_LIST, 21)                                                                  \
+    X(parts_listed, PARTS_LISTED, 22)                                                              \
     X(forward, FORWARD, 30)                                                                        \
     X(mark, MARK, 31)                                                                              \
     X(ack, ACK, 32)                                                                                \

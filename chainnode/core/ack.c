@@ -16,7 +16,7 @@ static bool is_same_history(struct cn_core *core, struct cn_chain *chain,
                             const struct wire_ack *ack)
 {
     uint64_t mine = ack->digest == 0 ? 0 : cn_digest_at(chain, ack->committed);
-    if (mine == 0 || mine == ack->digest)
+    if (mine == 0 || mine == ack->digest || PLANTED(R27_DIGEST_NOT_COMPARED))
         return true;
     cn_chain_halt(core, chain, "the successor committed another history");
     return false;

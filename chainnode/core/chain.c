@@ -202,6 +202,7 @@ static void become_member(struct cn_core *core, struct cn_chain *chain, enum cn_
     if (was_head && !cn_is_head(chain))
         cn_waiters_refuse(core, chain);
     enum err err = ERR_OK;
+    chain->token_floor = 0;
     if (cn_is_head(chain))
         err = cn_sessions_accept(core, chain);
     else

@@ -9,7 +9,10 @@
  * one STORED, in order; FLUSH ends each drained batch of events and is when the core emits the
  * STORE and the coalesced marks and acks of the batch; `now_us` is read *after* the events of a
  * batch were received, so that a pause of the process before the clock was read ends the lease, and
- * a pause after it is harmless (R14). The core asks for nothing between steps: after every batch of
+ * a pause after it is harmless (R14). Messages of nodes and masters may come twice, late and out of
+ * order; a PUT or DELETE of a client as often as the client has sent it, over whatever connection,
+ * and no more: what is refused before it is ordered leaves no trace that could tell a second copy
+ * (cl_core.h). The core asks for nothing between steps: after every batch of
  * events, and after a TICK, send FLUSH. Effects point into the core's memory until its next step.
  * After HALT every step does nothing. */
 #ifndef CATENA_CHAINNODE_CORE_CN_CORE_H
@@ -33,6 +36,8 @@ enum cn_family {
     CN_FAMILY_SESSIONS, /* chain, session u64 [, seq u64] -> session row [, outcome] (R11) */
     CN_FAMILY_PENDING,  /* chain, lsn u64 -> entry accepted and not yet applied (R13) */
     CN_FAMILY_PURGE, /* chain, upload -> chunks no longer referenced, to be deleted after a grace */
+    CN_FAMILY_MULTI, /* chain, bucket u64, key, id [, number] -> multipart upload [, part] (D18) */
+    CN_FAMILY_TOKENS, /* chain, token, key's hash, lsn -> outcome; chain, lsn -> token (D19) */
     CN_FAMILY_COUNT
 };
 
@@ -53,13 +58,15 @@ struct cn_options {
     uint64_t purge_grace_us;    /* unreferenced chunks stay readable this long: 60 s */
     uint64_t pending_bytes_max; /* per node; BOUND_NODE_PENDING_BYTES */
     uint32_t sessions_max;      /* per chain; 0 = BOUND_SESSIONS_PER_CHAIN */
+    uint64_t token_keep_ms;     /* a token is remembered this long (D19); 0 = an hour */
     struct trace trace;
 };
 
 enum cn_event_kind {
     CN_EVENT_TICK,
     CN_EVENT_RECEIVE_NODE,   /* node, incarnation (of the sender's hello), message */
-    CN_EVENT_RECEIVE_CLIENT, /* conn, message: PUT, DELETE, STAGE, ABORT, GET, LIST */
+    CN_EVENT_RECEIVE_CLIENT, /* conn, message: PUT, DELETE, STAGE, ABORT, GET, LIST,
+                                PARTS_LIST */
     CN_EVENT_RECEIVE_MASTER, /* message: BEAT_REPLY, CONFIG, DECIDED, REFUSED */
     CN_EVENT_CLIENT_GONE,    /* conn */
     CN_EVENT_NODE_UP,        /* node: our connection to it is established (resend marks, R9) */
@@ -146,11 +153,12 @@ struct cn_chain_view {
     enum cn_role role;
     uint64_t epoch;
     struct origin applied;
-    uint64_t durable;   /* lsn */
-    uint64_t stable;    /* lsn */
-    uint64_t committed; /* lsn */
-    uint64_t inherited; /* lsn */
-    uint64_t digest;    /* of the committed history */
+    uint64_t durable;       /* lsn */
+    uint64_t stable;        /* lsn */
+    uint64_t committed;     /* lsn */
+    uint64_t inherited;     /* lsn */
+    uint64_t digest;        /* of the committed history */
+    uint64_t session_floor; /* R11 */
     uint32_t pending_count;
     bool is_halted;
     bool is_syncing;

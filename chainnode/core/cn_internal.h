@@ -17,6 +17,7 @@
 #include "base/planted.h"
 #include "base/prng.h"
 #include "chainnode/core/cn_core.h"
+#include "chainnode/core/cn_rows.h"
 
 enum {
     CN_STORES_MAX = 2,             /* batches in flight: more only makes groups smaller */
@@ -30,10 +31,6 @@ enum {
     CN_CONFIG_PAGES = 512,
     CN_UPLOADS_WATCHED = 65536,
 };
-
-/* No history gets there: a row or a peer that names a higher lsn is refused, and one more never
- * overflows. */
-#define CN_LSN_MAX (UINT64_MAX >> 1)
 
 /* A copy of a wire row that owns its arrays. */
 struct cn_row {
@@ -57,28 +54,26 @@ struct cn_waiter {
     uint64_t request;
 };
 
-enum cn_index_kind { CN_INDEX_KEY, CN_INDEX_UPLOAD, CN_INDEX_SESSION, CN_INDEX_COUNT };
+enum cn_index_kind {
+    CN_INDEX_KEY,
+    CN_INDEX_UPLOAD,
+    CN_INDEX_SESSION,
+    CN_INDEX_MULTI,
+    CN_INDEX_TOKEN,
+    CN_INDEX_COUNT
+};
 
 /* One update: as it travels (`f`, its slices point behind the struct) and what is known of it. */
 struct cn_entry {
     struct wire_forward f;
-    struct buf *payload;       /* inline value or chunk; NULL for a chunk loaded from disk */
-    uint32_t bytes;            /* counted against the bounds */
-    uint64_t digest;           /* of the history up to here; set when committed */
-    struct cn_waiter *waiters; /* owned */
+    struct buf *payload;                    /* inline value or chunk */
+    uint32_t bytes;                         /* counted against the bounds */
+    uint64_t digest;                        /* of the history up to here; set when committed */
+    struct cn_waiter *waiters;              /* owned */
     struct cn_entry *older[CN_INDEX_COUNT]; /* next in the index with the same hash */
     uint64_t hash[CN_INDEX_COUNT];
     bool is_indexed[CN_INDEX_COUNT];
     struct cn_entry *next_dead;
-};
-
-/* What a session row says, in memory. `applied` as the rows on disk (and batches under way) say;
- * `accepted` with every pending entry on top, kept at the head only. */
-struct cn_session_state {
-    bool exists;
-    uint64_t floor;
-    uint64_t last_lsn;
-    uint64_t max_seq;
 };
 
 struct cn_session {
@@ -105,7 +100,7 @@ struct cn_source {
     uint64_t next_number;
     uint64_t acked_number;
     unsigned step; /* index in the order of families */
-    uint8_t cursor[16 + BOUND_KEY_BYTES];
+    uint8_t cursor[CN_KEY_BYTES_MAX];
     size_t cursor_length;
     bool is_all_sent;
     bool is_bulk_durable;
@@ -201,6 +196,7 @@ struct cn_chain {
     struct map sessions;        /* id -> struct cn_session */
     uint32_t sessions_accepted; /* count of accepted.exists */
     bool are_sessions_accepted; /* `accepted` states are maintained: the head */
+    uint64_t token_floor;       /* at the head: chosen so far (D19) */
     uint64_t session_floor;     /* applied */
     uint64_t session_floor_accepted;
 
@@ -236,8 +232,11 @@ struct cn_read {
 struct cn_list {
     struct list_node node;
     uint64_t conn;
-    struct wire_message message;
-    uint64_t *targets; /* lsn for each chain of the message */
+    struct wire_message message; /* LIST or PARTS_LIST */
+    const struct wire_chain_at *chains;
+    uint32_t chains_count;
+    struct wire_chain_at one; /* the chain of a PARTS_LIST */
+    uint64_t *targets;        /* lsn for each chain */
 };
 
 struct cn_store_chain {
@@ -335,6 +334,7 @@ struct cn_core {
 
     uint64_t beat;
     uint64_t beat_sent_us[CN_BEATS];
+    uint64_t challenge; /* highest of a master: each heartbeat echoes it */
     bool is_full_report_wanted;
     bool is_beat_wanted;
     uint64_t lease_until_us; /* granted under a map that is installed */
@@ -350,6 +350,7 @@ struct cn_core {
 
 /* effects.c */
 void *cn_arena_alloc(struct cn_core *core, size_t bytes);
+struct slice cn_arena_keep(struct cn_core *core, struct slice bytes); /* a copy */
 void cn_arena_reset(struct cn_core *core);
 void cn_arena_release(struct cn_core *core);
 struct cn_effect *cn_effect_add(struct cn_core *core, enum cn_effect_kind kind);
@@ -415,6 +416,9 @@ enum err cn_load_log(struct cn_core *core, struct cn_chain *chain);
 
 /* entry.c */
 struct cn_entry *cn_entry_new(const struct wire_forward *f, struct buf *payload);
+/* Does an entry from outside name what its kind needs, and carry what it names? */
+bool cn_entry_names_are_sound(const struct wire_forward *f);
+bool cn_entry_payload_is_sound(const struct wire_forward *f, struct slice payload);
 struct cn_entry *cn_entry_at(const struct cn_chain *chain, uint64_t lsn);
 void cn_entry_append(struct cn_core *core, struct cn_chain *chain, struct cn_entry *entry);
 void cn_entry_add_waiter(struct cn_entry *entry, uint64_t conn, uint64_t request);
@@ -432,91 +436,21 @@ void cn_index_remove(struct cn_core *core, struct cn_entry *entry);
 /* Newest PUT or DELETE of the key with lsn <= limit, or NULL. */
 struct cn_entry *cn_index_key(const struct cn_core *core, const struct cn_chain *chain,
                               uint64_t bucket, struct slice key, uint64_t limit);
-/* Newest STAGE, ABORT or publishing PUT of the upload with lsn <= limit, or NULL. */
+/* Newest STAGE, ABORT, PART or publishing PUT of the upload with lsn <= limit, or NULL. */
 struct cn_entry *cn_index_upload(const struct cn_core *core, const struct cn_chain *chain,
                                  uint64_t high, uint64_t low, uint64_t limit);
 struct cn_entry *cn_index_stage(const struct cn_core *core, const struct cn_chain *chain,
                                 uint64_t high, uint64_t low, uint32_t index);
 struct cn_entry *cn_index_session(const struct cn_core *core, const struct cn_chain *chain,
                                   uint64_t session, uint64_t seq);
-
-/* rows_codec.c, rows_log.c: every row on disk */
-enum { CN_KEY_BYTES_MAX = 12 + BOUND_KEY_BYTES };
-
-struct cn_key {
-    uint8_t bytes[CN_KEY_BYTES_MAX];
-    size_t length;
-};
-
-struct cn_state_row {
-    struct origin committed;
-    uint64_t digest;
-    uint64_t session_floor;
-    uint64_t epoch;
-    bool is_complete;
-    bool is_syncing;
-};
-
-struct cn_object_row {
-    struct origin version;
-    uint64_t size;
-    uint64_t checksum;
-    uint64_t mtime_ms;
-    uint64_t upload_high;
-    uint64_t upload_low;
-    uint32_t chunk_count;
-    uint32_t chunk_bytes;
-    struct slice meta;
-    size_t value_offset; /* of the inline value in the row */
-};
-
-struct cn_upload_row {
-    uint64_t bucket;
-    struct slice key;
-    uint32_t count; /* chunks staged */
-    uint32_t chunk_bytes;
-    uint64_t bytes;
-    uint64_t lsn;
-};
-
-struct cn_outcome_row {
-    uint32_t outcome;
-    struct origin version;
-    struct origin current;
-};
-
-static inline struct slice cn_key_slice(const struct cn_key *key)
-{
-    return slice_of(key->bytes, key->length);
-}
-
-struct cn_key cn_key_state(uint32_t chain);
-struct cn_key cn_key_chain(uint32_t chain);
-struct cn_key cn_key_object(uint32_t chain, uint64_t bucket, struct slice key);
-struct cn_key cn_key_upload(uint32_t chain, uint64_t high, uint64_t low);
-struct cn_key cn_key_chunk(uint32_t chain, uint64_t high, uint64_t low, uint32_t index);
-struct cn_key cn_key_session(uint32_t chain, uint64_t session);
-struct cn_key cn_key_outcome(uint32_t chain, uint64_t session, uint64_t seq);
-struct cn_key cn_key_pending(uint32_t chain, uint64_t lsn);
-
-bool cn_state_row_decode(struct slice value, struct cn_state_row *ret_row);
-void cn_state_row_put(struct kv_batch *batch, uint32_t chain, const struct cn_state_row *row);
-bool cn_object_row_decode(struct slice value, struct cn_object_row *ret_row);
-void cn_object_row_put(struct kv_batch *batch, const struct cn_entry *entry);
-bool cn_upload_row_decode(struct slice value, struct cn_upload_row *ret_row);
-void cn_upload_row_put(struct kv_batch *batch, const struct cn_entry *entry);
-bool cn_session_row_decode(struct slice value, struct cn_session_state *ret_row);
-void cn_session_row_put(struct kv_batch *batch, uint32_t chain, uint64_t session,
-                        const struct cn_session_state *row);
-bool cn_outcome_row_decode(struct slice value, struct cn_outcome_row *ret_row);
-void cn_outcome_row_put(struct kv_batch *batch, const struct cn_entry *entry);
-bool cn_purge_row_decode(struct slice value, uint64_t *ret_lsn);
-void cn_purge_row_put(struct kv_batch *batch, uint32_t chain, uint64_t high, uint64_t low,
-                      uint64_t lsn);
-/* Slices point into value; *ret_payload_offset is where an inline value begins. */
-bool cn_pending_row_decode(struct slice key, struct slice value, struct wire_forward *ret_f,
-                           size_t *ret_payload_offset);
-void cn_pending_row_put(struct kv_batch *batch, const struct cn_entry *entry);
+/* Newest OPEN, PART, CLOSE or completing PUT of the multipart upload that `f` names, with
+ * lsn <= limit, or NULL; and the one before. */
+struct cn_entry *cn_index_multi(const struct cn_core *core, const struct cn_chain *chain,
+                                const struct wire_forward *f, uint64_t limit);
+struct cn_entry *cn_index_multi_before(const struct cn_entry *entry);
+/* Newest remembered entry with the token and key of `f`, or NULL. */
+struct cn_entry *cn_index_token(const struct cn_core *core, const struct cn_chain *chain,
+                                const struct wire_forward *f);
 
 /* session_table.c, session.c */
 struct cn_session *cn_session_get(struct cn_core *core, struct cn_chain *chain, uint64_t id);
@@ -534,6 +468,20 @@ struct cn_admission;
 bool cn_session_is_new(struct cn_core *core, struct cn_chain *chain,
                        const struct cn_admission *admission);
 void cn_session_evict(struct cn_core *core, struct cn_chain *chain, uint64_t keep);
+/* Another copy of `entry` gets its outcome, at once or when it is committed. */
+void cn_answer_with(struct cn_core *core, struct cn_chain *chain,
+                    const struct cn_admission *admission, struct cn_entry *entry);
+
+/* token.c: one effect for all requests with one token (D19) */
+bool cn_token_is_remembered(const struct wire_forward *f);
+uint64_t cn_token_of_key(const struct wire_forward *f);
+/* True: nothing is known of it. False: it was answered, or waits with the first. */
+bool cn_token_is_new(struct cn_core *core, struct cn_chain *chain,
+                     const struct cn_admission *admission);
+/* At admission: when, and which older ones are forgotten with it. */
+void cn_token_stamp(struct cn_core *core, struct cn_chain *chain, struct wire_forward *f);
+void cn_token_apply(struct cn_core *core, const struct cn_chain *chain,
+                    const struct cn_entry *entry, struct kv_batch *batch);
 
 /* recv_put.c: admission at the head */
 struct cn_admission {
@@ -544,14 +492,24 @@ struct cn_admission {
     struct wire_forward f; /* being filled */
     uint8_t condition;
     struct origin match;
+    uint64_t mtime_ms;   /* 0: now */
     struct buf *payload; /* borrowed */
 };
 
 struct cn_object_state {
     bool exists;
     struct origin version;
+    uint64_t size;
+    uint64_t checksum;
+    uint64_t mtime_ms;
     uint64_t upload_high;
     uint64_t upload_low;
+    uint32_t chunk_count;
+    uint32_t chunk_bytes;
+    uint32_t part_count;
+    uint64_t multi_high;
+    uint64_t multi_low;
+    struct buf *payload; /* owned: inline value or manifest */
 };
 
 struct cn_upload_state {
@@ -577,11 +535,40 @@ bool cn_admit_room(struct cn_core *core, struct cn_chain *chain,
                    const struct cn_admission *admission, bool is_growing);
 bool cn_admit_key(struct cn_core *core, const struct cn_admission *admission);
 enum err cn_condition(const struct cn_admission *admission, const struct cn_object_state *newest);
+/* May a head order something of its own now, that no client asked for? */
+bool cn_may_admit_own(const struct cn_chain *chain);
 /* Gives the entry its origin, keeps it, forwards it; the client waits. conn 0: nobody waits. */
 void cn_admit(struct cn_core *core, struct cn_chain *chain, struct cn_admission *admission);
 /* State of a key after every entry with lsn <= limit. */
 enum err cn_object_state(struct cn_core *core, const struct cn_chain *chain, uint64_t bucket,
                          struct slice key, uint64_t limit, struct cn_object_state *ret_state);
+void cn_object_state_of(const struct cn_entry *entry, struct cn_object_state *ret_state);
+void cn_object_state_release(struct cn_object_state *state);
+enum err cn_check_upload(struct cn_core *core, const struct cn_chain *chain,
+                         const struct wire_forward *f);
+
+/* recv_multipart.c: the outcome of a step of a multipart upload (D18), fixed at the head */
+enum err cn_decide_open(struct cn_core *core, const struct cn_chain *chain,
+                        struct cn_admission *admission, const struct cn_object_state *newest);
+enum err cn_decide_part(struct cn_core *core, const struct cn_chain *chain,
+                        const struct cn_admission *admission, const struct cn_object_state *newest);
+/* OK: *ret_manifest is owned by the caller and replaces the payload. */
+enum err cn_decide_complete(struct cn_core *core, const struct cn_chain *chain,
+                            struct cn_admission *admission, const struct cn_object_state *newest,
+                            struct buf **ret_manifest);
+enum err cn_decide_restamp(struct cn_admission *admission, const struct cn_object_state *newest,
+                           bool keep_mtime);
+
+/* multipart.c */
+enum err cn_multi_is_open(struct cn_core *core, const struct cn_chain *chain,
+                          const struct wire_forward *f, bool *ret_open);
+/* The part f->part of the upload that `f` names, after every entry with lsn <= limit; NOT_FOUND. */
+enum err cn_part_state(struct cn_core *core, const struct cn_chain *chain,
+                       const struct wire_forward *f, uint64_t limit, struct cn_part *ret_part);
+enum err cn_parts_collect(struct cn_core *core, const struct cn_chain *chain,
+                          const struct wire_forward *f, uint64_t limit,
+                          struct cn_parts **ret_parts);
+enum err cn_multi_watch(struct cn_core *core, struct cn_chain *chain);
 
 /* recv_forward.c, recv_mark.c, ack.c, positions.c */
 void cn_recv_forward(struct cn_core *core, const struct cn_event *event);
@@ -591,7 +578,7 @@ void cn_recv_ack(struct cn_core *core, const struct cn_event *event);
 struct cn_chain *cn_match_epoch(struct cn_core *core, const struct cn_event *event, uint32_t id,
                                 uint64_t epoch);
 void cn_ask_resend(struct cn_core *core, struct cn_chain *chain);
-bool cn_forward_one(struct cn_core *core, struct cn_chain *chain, uint32_t node, uint64_t lsn);
+void cn_forward_one(struct cn_core *core, struct cn_chain *chain, uint32_t node, uint64_t lsn);
 void cn_forward_pump(struct cn_core *core, struct cn_chain *chain);
 void cn_positions_send(struct cn_core *core, struct cn_chain *chain);
 uint64_t cn_stable(const struct cn_chain *chain);
@@ -602,7 +589,7 @@ uint64_t cn_digest_at(const struct cn_chain *chain, uint64_t lsn);
 /* Nothing is under way and the neighbours know it. */
 bool cn_is_quiet(const struct cn_chain *chain);
 
-/* commit.c */
+/* commit.c, apply.c */
 void cn_commit_to(struct cn_core *core, struct cn_chain *chain, uint64_t lsn);
 void cn_progress(struct cn_core *core, struct cn_chain *chain);
 void cn_waiters_refuse(struct cn_core *core, struct cn_chain *chain);
@@ -618,8 +605,9 @@ void cn_flush(struct cn_core *core);
 void cn_recv_stored(struct cn_core *core, const struct cn_event *event);
 bool cn_has_writes(const struct cn_chain *chain);
 
-/* read.c, list.c, list_merge.c */
+/* read.c, list.c, list_merge.c, list_parts.c */
 void cn_recv_get(struct cn_core *core, const struct cn_event *event);
+/* LIST and PARTS_LIST. */
 void cn_recv_list(struct cn_core *core, const struct cn_event *event);
 bool cn_lease_is_valid(const struct cn_core *core);
 /* OK if this node may answer a strong read of the chain at that epoch now (R14). */
@@ -635,6 +623,9 @@ void cn_lists_forget_conn(struct cn_core *core, uint64_t conn);
 enum err cn_list_scan(struct cn_core *core, const struct wire_list *list,
                       struct wire_list_item *items, uint32_t limit, uint32_t *ret_count,
                       bool *ret_truncated);
+/* UPLOAD_GONE: there is no such upload. */
+enum err cn_parts_scan(struct cn_core *core, const struct wire_parts_list *list, uint32_t limit,
+                       struct wire_parts_listed *ret_listed);
 
 /* sync_source.c, sync_target.c, sync_rows.c */
 void cn_source_end(struct cn_chain *chain);

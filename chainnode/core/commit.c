@@ -1,4 +1,4 @@
-/* Commit at the tail, what every member does when it learns of it, and the batch that applies. */
+/* Commit at the tail, and what every member does when it learns of it. */
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "chainnode/core/cn_internal.h"
@@ -19,7 +19,8 @@ void cn_updated(struct cn_core *core, const struct cn_chain *chain, uint64_t con
 /* The digest of a committed history: the same on every member that committed the same (R34). */
 static uint64_t digest_after(uint64_t before, const struct wire_forward *f)
 {
-    uint8_t image[8 * 7];
+    uint8_t image[8 * 10];
+    size_t length = 8 * 7;
     bytes_put_u64(image, f->origin.epoch);
     bytes_put_u64(image + 8, f->origin.lsn);
     bytes_put_u64(image + 16, ((uint64_t)f->kind << 32) | f->outcome);
@@ -27,7 +28,13 @@ static uint64_t digest_after(uint64_t before, const struct wire_forward *f)
     bytes_put_u64(image + 32, hash_bytes(f->key, 0));
     bytes_put_u64(image + 40, f->checksum);
     bytes_put_u64(image + 48, f->size);
-    return hash_bytes(slice_of(image, sizeof image), before);
+    if ((f->multi_high | f->multi_low) != 0) {
+        bytes_put_u64(image + 56, f->multi_high);
+        bytes_put_u64(image + 64, f->multi_low);
+        bytes_put_u64(image + 72, f->part);
+        length = sizeof image;
+    }
+    return hash_bytes(slice_of(image, length), before);
 }
 
 uint64_t cn_digest_at(const struct cn_chain *chain, uint64_t lsn)
@@ -114,115 +121,4 @@ void cn_progress(struct cn_core *core, struct cn_chain *chain)
         cn_source_progress(core, chain);
     }
     cn_reads_retry(core, chain);
-}
-
-/* ---- apply ---- */
-
-static void purge_upload(struct cn_core *core, const struct cn_entry *entry,
-                         const struct cn_object_state *before, struct kv_batch *batch)
-{
-    const struct wire_forward *f = &entry->f;
-    bool has_upload = (before->upload_high | before->upload_low) != 0;
-    bool is_same = f->kind == WIRE_ENTRY_PUT && before->upload_high == f->upload_high &&
-                   before->upload_low == f->upload_low;
-    if (!before->exists || !has_upload || is_same)
-        return;
-    cn_purge_row_put(batch, f->chain, before->upload_high, before->upload_low, f->origin.lsn);
-    cn_purge_add(core, f->chain, before->upload_high, before->upload_low);
-}
-
-/* A joiner's copy has a newer version than the one that this entry publishes, and was read when the
- * source had collected the chunks of this one: those that came here live belong to nobody. */
-static void purge_skipped(struct cn_core *core, const struct cn_entry *entry,
-                          const struct cn_object_state *newer, struct kv_batch *batch)
-{
-    const struct wire_forward *f = &entry->f;
-    bool has_upload = f->kind == WIRE_ENTRY_PUT && (f->upload_high | f->upload_low) != 0;
-    if (!has_upload || (newer->upload_high == f->upload_high && newer->upload_low == f->upload_low))
-        return;
-    cn_purge_row_put(batch, f->chain, f->upload_high, f->upload_low, f->origin.lsn);
-    cn_purge_add(core, f->chain, f->upload_high, f->upload_low);
-}
-
-/* PUT and DELETE. A row that is newer than the entry was copied to a joiner: it stays (R25). */
-static void apply_object(struct cn_core *core, struct cn_chain *chain, const struct cn_entry *entry,
-                         struct kv_batch *batch)
-{
-    const struct wire_forward *f = &entry->f;
-    struct cn_key upload = cn_key_upload(chain->id, f->upload_high, f->upload_low);
-    if (f->kind == WIRE_ENTRY_PUT && (f->upload_high | f->upload_low) != 0)
-        kv_batch_delete(batch, CN_FAMILY_UPLOADS, cn_key_slice(&upload));
-    struct cn_object_state before;
-    enum err err = cn_object_state(core, chain, f->bucket, f->key, f->origin.lsn - 1, &before);
-    if (err != ERR_OK) {
-        cn_disk_failed(core, err);
-        return;
-    }
-    if (before.exists && origin_compare(before.version, f->origin) >= 0 &&
-        !PLANTED(R25_OLDER_WINS)) {
-        purge_skipped(core, entry, &before, batch);
-        return;
-    }
-    if (f->kind == WIRE_ENTRY_PUT) {
-        cn_object_row_put(batch, entry);
-    } else {
-        struct cn_key key = cn_key_object(chain->id, f->bucket, f->key);
-        kv_batch_delete(batch, CN_FAMILY_OBJECTS, cn_key_slice(&key));
-    }
-    purge_upload(core, entry, &before, batch);
-}
-
-static void apply_stage(struct cn_core *core, const struct cn_entry *entry, struct kv_batch *batch)
-{
-    const struct wire_forward *f = &entry->f;
-    struct cn_key key = cn_key_upload(f->chain, f->upload_high, f->upload_low);
-    struct buf *value = NULL;
-    struct cn_upload_row row = {0};
-    enum err err = kv_get(&core->kv, CN_FAMILY_UPLOADS, cn_key_slice(&key), &value);
-    if (err == ERR_OK && value != NULL && !cn_upload_row_decode(buf_slice(value), &row))
-        err = ERR_CORRUPT;
-    if (err != ERR_OK)
-        cn_disk_failed(core, err);
-    else if (row.lsn <= f->origin.lsn)
-        cn_upload_row_put(batch, entry);
-    buf_unref(value);
-}
-
-static void apply_abort(const struct cn_entry *entry, struct kv_batch *batch)
-{
-    const struct wire_forward *f = &entry->f;
-    struct cn_key key = cn_key_upload(f->chain, f->upload_high, f->upload_low);
-    struct cn_key end = cn_key_chunk(f->chain, f->upload_high, f->upload_low, UINT32_MAX);
-    kv_batch_delete(batch, CN_FAMILY_UPLOADS, cn_key_slice(&key));
-    kv_batch_delete_range(batch, CN_FAMILY_CHUNKS, cn_key_slice(&key), cn_key_slice(&end));
-}
-
-/* One entry moves from the pending rows to the state (D1). The batch is atomic, so object, session
- * outcome and pending row never disagree. */
-void cn_apply(struct cn_core *core, struct cn_chain *chain, struct cn_entry *entry,
-              struct kv_batch *batch)
-{
-    switch ((enum wire_entry_kind)entry->f.kind) {
-    case WIRE_ENTRY_PUT:
-    case WIRE_ENTRY_DELETE:
-        if (PLANTED(R25_DELETE_NOT_JOINED) && chain->role == CN_ROLE_JOINER &&
-            entry->f.kind == WIRE_ENTRY_DELETE)
-            break;
-        apply_object(core, chain, entry, batch);
-        break;
-    case WIRE_ENTRY_STAGE:
-        if (PLANTED(R12_CHUNK_NOT_DURABLE) && entry->payload != NULL)
-            cn_chunk_write(entry, batch);
-        apply_stage(core, entry, batch);
-        break;
-    case WIRE_ENTRY_ABORT:
-        apply_abort(entry, batch);
-        break;
-    case WIRE_ENTRY_EXPIRE_SESSION:
-    case WIRE_ENTRY_NOTE:
-        break;
-    }
-    cn_session_apply(core, chain, entry, batch);
-    struct cn_key key = cn_key_pending(chain->id, entry->f.origin.lsn);
-    kv_batch_single_delete(batch, CN_FAMILY_PENDING, cn_key_slice(&key));
 }

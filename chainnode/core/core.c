@@ -118,7 +118,7 @@ static void receive_client(struct cn_core *core, const struct cn_event *event)
         cn_recv_abort(core, event);
     else if (type == WIRE_GET)
         cn_recv_get(core, event);
-    else if (type == WIRE_LIST)
+    else if (type == WIRE_LIST || type == WIRE_PARTS_LIST)
         cn_recv_list(core, event);
     else {
         core->dropped++;

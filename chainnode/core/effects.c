@@ -27,6 +27,14 @@ void *cn_arena_alloc(struct cn_core *core, size_t bytes)
     return memory;
 }
 
+struct slice cn_arena_keep(struct cn_core *core, struct slice bytes)
+{
+    uint8_t *copy = cn_arena_alloc(core, bytes.length);
+    if (bytes.length > 0)
+        memcpy(copy, bytes.data, bytes.length);
+    return slice_of(copy, bytes.length);
+}
+
 /* Keeps one block of the usual size, so that a busy core does not allocate in every step. */
 void cn_arena_reset(struct cn_core *core)
 {

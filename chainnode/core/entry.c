@@ -1,4 +1,5 @@
 /* The log of a chain in memory: a ring of entries by lsn, counted against the bounds. */
+#include "base/text.h"
 #include "chainnode/core/cn_internal.h"
 
 enum { RING_MIN = 16, ENTRY_OVERHEAD_BYTES = 256 };
@@ -19,6 +20,41 @@ struct cn_entry *cn_entry_new(const struct wire_forward *f, struct buf *payload)
     size += payload == NULL ? 0 : payload->length;
     entry->bytes = (uint32_t)size;
     return entry;
+}
+
+/* What an entry from outside says about multipart uploads, their parts (D18) and tokens (D19). */
+bool cn_entry_names_are_sound(const struct wire_forward *f)
+{
+    bool has_upload = (f->upload_high | f->upload_low) != 0;
+    bool has_multi = (f->multi_high | f->multi_low) != 0;
+    if (f->token_floor > f->origin.lsn)
+        return false;
+    if (f->kind == WIRE_ENTRY_PUT && f->part != 0)
+        return has_multi && !has_upload;
+    if (f->kind != WIRE_ENTRY_OPEN && f->kind != WIRE_ENTRY_PART && f->kind != WIRE_ENTRY_CLOSE)
+        return true;
+    if (!has_multi || f->key.length == 0 || !utf8_is_valid(f->key))
+        return false;
+    if (f->kind != WIRE_ENTRY_PART)
+        return true;
+    uint8_t bytes[WIRE_PART_BYTES_MAX];
+    const struct wire_part part = cn_part_of(f).part;
+    if (f->meta.length > BOUND_PART_META_BYTES)
+        return false;
+    struct slice one = slice_of(bytes, wire_part_encode(&part, bytes));
+    return wire_manifest_check(one, 1, f->size) == ERR_OK;
+}
+
+bool cn_entry_payload_is_sound(const struct wire_forward *f, struct slice payload)
+{
+    if (f->kind == WIRE_ENTRY_STAGE)
+        return payload.length > 0 && payload.length <= BOUND_CHUNK_BYTES &&
+               f->chunk_count < BOUND_CHUNKS;
+    if (f->kind == WIRE_ENTRY_PUT && f->part != 0)
+        return wire_manifest_check(payload, f->part, f->size) == ERR_OK;
+    if (f->kind == WIRE_ENTRY_PUT && (f->upload_high | f->upload_low) == 0)
+        return payload.length == f->size && payload.length <= BOUND_INLINE_BYTES;
+    return payload.length == 0;
 }
 
 static void entry_free(struct cn_entry *entry)

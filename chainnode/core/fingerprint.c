@@ -42,6 +42,8 @@ static uint64_t mix_entry(uint64_t hash, const struct cn_entry *entry)
     hash = mix(mix(mix(hash, f->kind), f->session), f->seq);
     hash = mix(mix(mix(hash, f->outcome), f->checksum), f->seq_floor);
     hash = mix_origin(hash, f->current);
+    hash = mix(mix(mix(hash, f->multi_high), f->multi_low), f->part);
+    hash = mix(mix(mix(hash, f->token_high), f->token_low), f->token_floor);
     for (const struct cn_waiter *waiter = entry->waiters; waiter != NULL; waiter = waiter->next)
         hash = mix(mix(hash, waiter->conn), waiter->request);
     return hash;

@@ -55,6 +55,10 @@ void cn_recv_beat_reply(struct cn_core *core, const struct wire_beat_reply *repl
         text_release(&text);
         return;
     }
+    if (reply->challenge > core->challenge) {
+        core->challenge = reply->challenge;
+        core->is_beat_wanted = true; /* somebody waits for the answer */
+    }
     /* The reply counts from the send time of its own heartbeat, and of no other. */
     if (reply->beat == 0 || reply->beat > core->beat || core->beat - reply->beat >= CN_BEATS)
         return;
@@ -63,7 +67,8 @@ void cn_recv_beat_reply(struct cn_core *core, const struct wire_beat_reply *repl
         core->is_beat_wanted = true;
     }
     reports_acked(core, reply->beat);
-    uint64_t sent_us = core->beat_sent_us[reply->beat % CN_BEATS];
+    uint64_t beat = PLANTED(R30_ANY_BEAT) ? core->beat : reply->beat;
+    uint64_t sent_us = core->beat_sent_us[beat % CN_BEATS];
     if (reply->lease)
         take_lease(core, reply, PLANTED(R30_FROM_RECEIPT) ? core->now_us : sent_us);
 }
@@ -161,7 +166,7 @@ static struct wire_link_report *collect_links(struct cn_core *core, uint32_t *re
  * admitted into it before is decided. */
 static bool are_deleting_puts_decided(const struct cn_core *core)
 {
-    if (core->buckets_deleting == 0)
+    if (core->buckets_deleting == 0 || PLANTED(R37_UNDECIDED_ACKNOWLEDGED))
         return true;
     LIST_FOREACH (node, &core->active) {
         const struct cn_chain *chain = CONTAINER_OF(node, struct cn_chain, active);
@@ -200,6 +205,7 @@ static void send_heartbeat(struct cn_core *core)
         .space_total = core->space_total,
         .space_free = core->space_free,
         .full_report = is_full,
+        .echo = core->challenge,
     };
     beat.chains = collect_reports(core, is_full, &beat.chains_count);
     beat.links = collect_links(core, &beat.links_count);

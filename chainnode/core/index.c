@@ -1,5 +1,5 @@
-/* Finding entries in memory by key, by upload and by (session, seq): three maps from a hash to the
- * newest entry, each entry linking the older ones of the same hash. */
+/* Finding entries in memory by key, by upload, by (session, seq), by multipart upload and by token:
+ * maps from a hash to the newest entry, each entry linking the older ones of the same hash. */
 #include "chainnode/core/cn_internal.h"
 
 #include "base/hash.h"
@@ -24,8 +24,26 @@ static uint64_t hash_of_pair(uint32_t chain, uint64_t a, uint64_t b)
 
 static bool has_upload(const struct wire_forward *f)
 {
-    return (f->kind == WIRE_ENTRY_PUT && (f->upload_high | f->upload_low) != 0) ||
-           f->kind == WIRE_ENTRY_STAGE || f->kind == WIRE_ENTRY_ABORT;
+    bool does_consume = f->kind == WIRE_ENTRY_PUT || f->kind == WIRE_ENTRY_PART;
+    return (does_consume && (f->upload_high | f->upload_low) != 0) || f->kind == WIRE_ENTRY_STAGE ||
+           f->kind == WIRE_ENTRY_ABORT;
+}
+
+/* A PUT of an assembled value ends the upload that it came from. */
+static bool has_multi(const struct wire_forward *f)
+{
+    return f->kind == WIRE_ENTRY_OPEN || f->kind == WIRE_ENTRY_PART ||
+           f->kind == WIRE_ENTRY_CLOSE || (f->kind == WIRE_ENTRY_PUT && f->part != 0);
+}
+
+static uint64_t hash_of_multi(const struct wire_forward *f)
+{
+    return mix(hash_of_key(f->chain, f->bucket, f->key), mix(f->multi_high, f->multi_low));
+}
+
+static uint64_t hash_of_token(const struct wire_forward *f)
+{
+    return mix(hash_of_key(f->chain, f->bucket, f->key), mix(f->token_high, f->token_low));
 }
 
 /* Which indexes hold an entry, and under which hash. */
@@ -41,6 +59,12 @@ static bool index_hash(const struct wire_forward *f, enum cn_index_kind kind, ui
     case CN_INDEX_SESSION:
         *ret_hash = hash_of_pair(f->chain, f->session, f->seq);
         return f->session != 0 && f->seq != 0;
+    case CN_INDEX_MULTI:
+        *ret_hash = hash_of_multi(f);
+        return has_multi(f);
+    case CN_INDEX_TOKEN:
+        *ret_hash = hash_of_token(f);
+        return cn_token_is_remembered(f);
     case CN_INDEX_COUNT:
         break;
     }
@@ -126,4 +150,38 @@ struct cn_entry *cn_index_session(const struct cn_core *core, const struct cn_ch
         if (at->f.chain == chain->id && at->f.session == session && at->f.seq == seq)
             return at;
     return NULL;
+}
+
+static struct cn_entry *first_of_multi(struct cn_entry *at, const struct wire_forward *f,
+                                       uint64_t limit)
+{
+    while (at != NULL && (at->f.chain != f->chain || at->f.origin.lsn > limit ||
+                          at->f.bucket != f->bucket || at->f.multi_high != f->multi_high ||
+                          at->f.multi_low != f->multi_low || !slice_equal(at->f.key, f->key)))
+        at = at->older[CN_INDEX_MULTI];
+    return at;
+}
+
+struct cn_entry *cn_index_multi(const struct cn_core *core, const struct cn_chain *chain,
+                                const struct wire_forward *f, uint64_t limit)
+{
+    PRE(f->chain == chain->id);
+    return first_of_multi(map_get(&core->keys[CN_INDEX_MULTI], hash_of_multi(f)), f, limit);
+}
+
+struct cn_entry *cn_index_multi_before(const struct cn_entry *entry)
+{
+    return first_of_multi(entry->older[CN_INDEX_MULTI], &entry->f, UINT64_MAX);
+}
+
+struct cn_entry *cn_index_token(const struct cn_core *core, const struct cn_chain *chain,
+                                const struct wire_forward *f)
+{
+    PRE(f->chain == chain->id);
+    struct cn_entry *at = map_get(&core->keys[CN_INDEX_TOKEN], hash_of_token(f));
+    while (at != NULL && (at->f.chain != f->chain || at->f.bucket != f->bucket ||
+                          at->f.token_high != f->token_high || at->f.token_low != f->token_low ||
+                          !slice_equal(at->f.key, f->key)))
+        at = at->older[CN_INDEX_TOKEN];
+    return at;
 }

@@ -8,6 +8,23 @@ static struct slice slice_key(const struct cn_key *key)
     return cn_key_slice(key);
 }
 
+/* A pending row only names its chunk (D3). The bytes come into memory with the entry, because their
+ * row may go before it: an ABORT that follows deletes it, while a joiner has still to be sent both
+ * (simulator seed 400003475). */
+static enum err load_chunk(const struct cn_core *core, const struct wire_forward *f,
+                           struct buf **ret_payload)
+{
+    struct cn_key key = cn_key_chunk(f->chain, f->upload_high, f->upload_low, f->chunk_count);
+    struct buf *row = NULL;
+    enum err err = kv_get(&core->kv, CN_FAMILY_CHUNKS, cn_key_slice(&key), &row);
+    if (err == ERR_OK && (row == NULL || row->length <= 8))
+        err = ERR_CORRUPT;
+    if (err == ERR_OK)
+        *ret_payload = buf_view(row, 8, row->length - 8);
+    buf_unref(row);
+    return err;
+}
+
 /* Walks the pending rows of a chain; they continue each other without a gap. Appends them when
  * `is_kept`, else only finds the last one. */
 static enum err walk_pending(struct cn_core *core, struct cn_chain *chain, struct origin from,
@@ -33,9 +50,12 @@ static enum err walk_pending(struct cn_core *core, struct cn_chain *chain, struc
         if (!is_kept)
             continue;
         struct buf *payload = NULL;
-        if (value.length > offset)
+        if (f.kind == WIRE_ENTRY_STAGE)
+            err = load_chunk(core, &f, &payload);
+        else if (value.length > offset)
             payload = buf_copy(slice_of(value.data + offset, value.length - offset));
-        cn_entry_append(core, chain, cn_entry_new(&f, payload));
+        if (err == ERR_OK)
+            cn_entry_append(core, chain, cn_entry_new(&f, payload));
         buf_unref(payload);
     }
     if (err == ERR_OK)

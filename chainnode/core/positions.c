@@ -5,7 +5,7 @@
 uint64_t cn_stable(const struct cn_chain *chain)
 {
     uint64_t stable = chain->durable;
-    if (!cn_is_head(chain) && chain->predecessor_stable < stable)
+    if (!cn_is_head(chain) && chain->predecessor_stable < stable && !PLANTED(R7_OWN_DISK_ENOUGH))
         stable = chain->predecessor_stable;
     return stable > chain->committed ? stable : chain->committed;
 }
@@ -36,36 +36,16 @@ struct cn_chain *cn_match_epoch(struct cn_core *core, const struct cn_event *eve
     return is_taken && chain->role != CN_ROLE_NONE && !chain->is_halted ? chain : NULL;
 }
 
-/* A chunk that was loaded from disk is only named; its bytes are in its own row (D3). */
-static bool fetch_chunk(struct cn_core *core, struct cn_entry *entry)
-{
-    const struct wire_forward *f = &entry->f;
-    struct cn_key key = cn_key_chunk(f->chain, f->upload_high, f->upload_low, f->chunk_count);
-    struct buf *row = NULL;
-    enum err err = kv_get(&core->kv, CN_FAMILY_CHUNKS, cn_key_slice(&key), &row);
-    if (err == ERR_OK && (row == NULL || row->length <= 8))
-        err = ERR_CORRUPT;
-    if (err != ERR_OK) {
-        buf_unref(row);
-        cn_disk_failed(core, err);
-        return false;
-    }
-    entry->payload = buf_view(row, 8, row->length - 8);
-    buf_unref(row);
-    return true;
-}
-
-bool cn_forward_one(struct cn_core *core, struct cn_chain *chain, uint32_t node, uint64_t lsn)
+void cn_forward_one(struct cn_core *core, struct cn_chain *chain, uint32_t node, uint64_t lsn)
 {
     struct cn_entry *entry = cn_entry_at(chain, lsn);
     INVARIANT(entry != NULL);
-    if (entry->f.kind == WIRE_ENTRY_STAGE && entry->payload == NULL && !fetch_chunk(core, entry))
-        return false;
     struct wire_message *message = cn_send_node(core, node, WIRE_FORWARD);
     message->u.forward = entry->f;
     message->u.forward.epoch = chain->epoch; /* the message's epoch; the origin stays (R2) */
+    if (PLANTED(R2_STAMPED_AGAIN))
+        message->u.forward.origin.epoch = chain->epoch;
     message->payload = buf_ref(entry->payload);
-    return true;
 }
 
 void cn_forward_pump(struct cn_core *core, struct cn_chain *chain)
@@ -78,13 +58,11 @@ void cn_forward_pump(struct cn_core *core, struct cn_chain *chain)
     const struct wire_member *successor = cn_successor_of(core, chain);
     while (successor != NULL && chain->successor.is_known &&
            chain->successor.sent < chain->applied.lsn) {
-        if (!cn_forward_one(core, chain, successor->node, chain->successor.sent + 1))
-            return;
+        cn_forward_one(core, chain, successor->node, chain->successor.sent + 1);
         chain->successor.sent++;
     }
     while (chain->source.is_accepted && chain->source.sent < chain->applied.lsn) {
-        if (!cn_forward_one(core, chain, chain->row.joiner.node, chain->source.sent + 1))
-            return;
+        cn_forward_one(core, chain, chain->row.joiner.node, chain->source.sent + 1);
         chain->source.sent++;
     }
 }

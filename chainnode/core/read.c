@@ -56,6 +56,9 @@ static void answer_from_memory(struct cn_core *core, const struct cn_chain *chai
     object->upload_low = f->upload_low;
     object->chunk_count = f->chunk_count;
     object->chunk_bytes = f->chunk_bytes;
+    object->part_count = f->part;
+    object->multi_high = f->multi_high;
+    object->multi_low = f->multi_low;
 }
 
 static void answer_from_row(struct cn_core *core, const struct cn_chain *chain, uint64_t conn,
@@ -79,19 +82,19 @@ static void answer_from_row(struct cn_core *core, const struct cn_chain *chain, 
     struct buf *value = NULL;
     if (get->want_value && stored->length > row.value_offset)
         value = buf_view(stored, row.value_offset, stored->length - row.value_offset);
-    uint8_t *meta = cn_arena_alloc(core, row.meta.length);
-    if (row.meta.length > 0)
-        memcpy(meta, row.meta.data, row.meta.length);
     struct wire_object *object = reply_object(core, chain, conn, get->request, value);
     object->version = row.version;
     object->size = row.size;
     object->checksum = row.checksum;
     object->mtime_ms = row.mtime_ms;
-    object->meta = slice_of(meta, row.meta.length);
+    object->meta = cn_arena_keep(core, row.meta);
     object->upload_high = row.upload_high;
     object->upload_low = row.upload_low;
     object->chunk_count = row.chunk_count;
     object->chunk_bytes = row.chunk_bytes;
+    object->part_count = row.part_count;
+    object->multi_high = row.multi_high;
+    object->multi_low = row.multi_low;
     buf_unref(stored);
 }
 
@@ -174,6 +177,8 @@ void cn_reads_retry(struct cn_core *core, struct cn_chain *chain)
         enum err err = cn_read_authority(core, chain, get->epoch);
         if (PLANTED(R14_EPOCH_NOT_CHECKED) && cn_lease_is_valid(core))
             err = ERR_OK;
+        if (PLANTED(R16_ANSWERED_LATER) && err == ERR_NO_LEASE)
+            continue;
         if (err != ERR_OK)
             refuse(core, read->conn, get->request, err, chain);
         else if (is_undecided(core, chain, get))
@@ -209,7 +214,7 @@ void cn_reads_forget_conn(struct cn_core *core, uint64_t conn)
 
 void cn_reads_expire(struct cn_core *core)
 {
-    if (core->parked_count == 0 || cn_lease_is_valid(core))
+    if (core->parked_count == 0 || cn_lease_is_valid(core) || PLANTED(R16_ANSWERED_LATER))
         return;
     LIST_FOREACH (active, &core->active) {
         cn_reads_refuse(core, CONTAINER_OF(active, struct cn_chain, active), ERR_NO_LEASE);

@@ -4,17 +4,12 @@
 
 static bool is_well_formed(const struct wire_forward *f, const struct buf *payload)
 {
-    size_t length = payload == NULL ? 0 : payload->length;
-    if (f->kind > WIRE_ENTRY_NOTE || !err_is_valid(f->outcome) ||
+    if (f->kind > WIRE_ENTRY_CLOSE || !err_is_valid(f->outcome) ||
         f->origin.lsn != f->previous.lsn + 1 || f->origin.lsn > CN_LSN_MAX || f->origin.lsn == 0 ||
         f->origin.epoch > f->epoch || f->origin.epoch < f->previous.epoch ||
         f->key.length > BOUND_KEY_BYTES || f->meta.length > BOUND_META_BYTES)
         return false;
-    if (f->kind == WIRE_ENTRY_STAGE)
-        return length > 0 && length <= BOUND_CHUNK_BYTES && f->chunk_count < BOUND_CHUNKS;
-    if (f->kind == WIRE_ENTRY_PUT && (f->upload_high | f->upload_low) == 0)
-        return length == f->size && length <= BOUND_INLINE_BYTES;
-    return length == 0;
+    return cn_entry_names_are_sound(f) && cn_entry_payload_is_sound(f, buf_slice(payload));
 }
 
 static bool is_intact(const struct wire_forward *f, const struct buf *payload)

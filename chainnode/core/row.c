@@ -110,8 +110,11 @@ static void install_row(struct cn_core *core, const struct wire_row *row)
         return;
     }
     struct cn_chain *chain = cn_chain_make(core, row->chain);
-    if (row->epoch <= chain->row.epoch)
+    bool is_back = PLANTED(R5_GOES_BACK) && row->epoch < chain->row.epoch;
+    if (row->epoch <= chain->row.epoch && !is_back)
         return;
+    if (is_back)
+        chain->epoch = row->epoch;
     row_from_wire(row, &chain->row);
     /* A removal that was decided (R28) may be ahead of the active rows: stay out until then. */
     if (row->epoch >= chain->epoch)
@@ -142,6 +145,8 @@ void cn_recv_decided(struct cn_core *core, const struct wire_decided *decided)
     row_from_wire(wire, &row);
     if (cn_row_my_index(core, &row) >= 0 || cn_member_is_me(core, &row.joiner))
         return;
+    if (PLANTED(R5_DECIDED_RELAYED))
+        chain->row = row;
     cn_leave(core, chain, wire->epoch);
 }
 
@@ -246,6 +251,7 @@ static void install_bucket(struct cn_core *core, const struct wire_bucket_info *
         core->buckets_deleting--;
     if (info->state == WIRE_BUCKET_GONE) {
         mem_free(map_remove(&core->buckets, info->bucket));
+        core->next_uploads_us = core->now_us; /* its multipart uploads go soon (D18) */
         return;
     }
     if (bucket == NULL) {
@@ -289,22 +295,37 @@ static void install_page(struct cn_core *core, const struct wire_config *config)
         install_row(core, &config->rows[i]);
 }
 
+/* The one that follows what is kept. Masters that lead one after the other send their pages at the
+ * same time, and one of them may come late: half a map is not taken for a whole one. */
+static bool is_next_page(const struct cn_core *core, const struct wire_config *config)
+{
+    if (core->pages_count == 0 || config->page != core->pages_count)
+        return false;
+    const struct wire_config *first = &core->pages[0].u.config;
+    return first->version == config->version && first->from_version == config->from_version;
+}
+
 /* Pages of one version are kept until the last has come: a map is installed whole or not at all,
- * because a lease may count on all of it (R30). */
+ * because a lease may count on all of it (R30).
+ *
+ * A delta from an older version than ours is as good as one from ours: it names all that changed
+ * since, as it is now. A master sends such a one to a head that does not acknowledge the map it has
+ * (R37): of the puts that it waits for, a newer row may be the only end. */
 void cn_recv_config(struct cn_core *core, const struct wire_message *message)
 {
     const struct wire_config *config = &message->u.config;
     bool is_delta = config->from_version != 0;
     if (!uuid_equal(&config->cluster, &core->options.cluster) ||
-        config->version <= core->map_version ||
-        (is_delta && config->from_version != core->map_version)) {
+        config->version <= core->map_version || config->from_version > core->map_version) {
         core->dropped++;
-        cn_config_pages_drop(core);
         return;
     }
-    if (core->pages_count > 0 && (core->pages[0].u.config.version != config->version ||
-                                  core->pages[0].u.config.from_version != config->from_version))
+    if (config->page == 0)
         cn_config_pages_drop(core);
+    else if (!is_next_page(core, config)) {
+        core->dropped++;
+        return;
+    }
     if (core->pages_count == CN_CONFIG_PAGES) {
         cn_config_pages_drop(core);
         return;

@@ -6,8 +6,10 @@
 
 enum {
     FORMAT = 1,
+    FORMAT_PARTS = 2, /* of an object that was assembled from parts */
     STATE_BYTES = 1 + 16 + 8 + 8 + 8 + 1,
     OBJECT_FIXED_BYTES = 1 + 16 + 8 + 8 + 8 + 16 + 4 + 4 + 4,
+    OBJECT_PARTS_BYTES = 4 + 16, /* more, in FORMAT_PARTS */
     UPLOAD_FIXED_BYTES = 1 + 8 + 4 + 4 + 8 + 8 + 4,
     SESSION_BYTES = 1 + 8 + 8 + 8,
     OUTCOME_BYTES = 1 + 4 + 16 + 16,
@@ -15,6 +17,11 @@ enum {
     STATE_COMPLETE = 1,
     STATE_SYNCING = 2,
 };
+
+_Static_assert(8 + CN_KEY_BYTES_MAX + OBJECT_FIXED_BYTES + OBJECT_PARTS_BYTES +
+                       (int)BOUND_META_BYTES + (int)BOUND_PARTS * WIRE_PART_BYTES_MAX <=
+                   (int)BOUND_FRAME_PAYLOAD_BYTES,
+               "the longest object row fits one range of a copy");
 
 static void key_u8(struct cn_key *key, uint8_t value)
 {
@@ -149,13 +156,28 @@ void cn_state_row_put(struct kv_batch *batch, uint32_t chain, const struct cn_st
     kv_batch_put(batch, CN_FAMILY_META, cn_key_slice(&key), slice_of(value, sizeof value), NULL);
 }
 
+/* Does the rest of the row hold what it says? The parts of a manifest are judged where they are
+ * used. */
+static bool has_value(const struct cn_object_row *row, size_t length)
+{
+    if (row->part_count != 0)
+        return row->part_count <= BOUND_PARTS && (row->upload_high | row->upload_low) == 0 &&
+               length >= (size_t)row->part_count * WIRE_PART_FIXED_BYTES &&
+               length <= (size_t)row->part_count * WIRE_PART_BYTES_MAX;
+    bool is_inline = (row->upload_high | row->upload_low) == 0;
+    return length == (is_inline ? row->size : 0);
+}
+
 bool cn_object_row_decode(struct slice value, struct cn_object_row *ret_row)
 {
-    if (value.length < OBJECT_FIXED_BYTES || value.data[0] != FORMAT)
+    if (value.length < OBJECT_FIXED_BYTES ||
+        (value.data[0] != FORMAT && value.data[0] != FORMAT_PARTS))
         return false;
+    bool has_parts = value.data[0] == FORMAT_PARTS;
+    size_t fixed = OBJECT_FIXED_BYTES + (has_parts ? OBJECT_PARTS_BYTES : 0);
     const uint8_t *in = value.data + 1;
     uint32_t meta = bytes_get_u32(in + 64);
-    if (meta > BOUND_META_BYTES || value.length - OBJECT_FIXED_BYTES < meta)
+    if (meta > BOUND_META_BYTES || value.length < fixed + meta)
         return false;
     struct cn_object_row row = {
         .version = get_origin(in),
@@ -166,11 +188,16 @@ bool cn_object_row_decode(struct slice value, struct cn_object_row *ret_row)
         .upload_low = bytes_get_u64(in + 48),
         .chunk_count = bytes_get_u32(in + 56),
         .chunk_bytes = bytes_get_u32(in + 60),
-        .meta = slice_of(value.data + OBJECT_FIXED_BYTES, meta),
-        .value_offset = OBJECT_FIXED_BYTES + (size_t)meta,
+        .meta = slice_of(value.data + fixed, meta),
+        .value_offset = fixed + (size_t)meta,
     };
-    bool is_inline = (row.upload_high | row.upload_low) == 0;
-    if (value.length - row.value_offset != (is_inline ? row.size : 0))
+    if (has_parts) {
+        const uint8_t *more = value.data + OBJECT_FIXED_BYTES;
+        row.part_count = bytes_get_u32(more);
+        row.multi_high = bytes_get_u64(more + 4);
+        row.multi_low = bytes_get_u64(more + 12);
+    }
+    if ((has_parts && row.part_count == 0) || !has_value(&row, value.length - row.value_offset))
         return false;
     *ret_row = row;
     return true;
@@ -179,8 +206,8 @@ bool cn_object_row_decode(struct slice value, struct cn_object_row *ret_row)
 void cn_object_row_put(struct kv_batch *batch, const struct cn_entry *entry)
 {
     const struct wire_forward *f = &entry->f;
-    uint8_t value[OBJECT_FIXED_BYTES + BOUND_META_BYTES];
-    value[0] = FORMAT;
+    uint8_t value[OBJECT_FIXED_BYTES + OBJECT_PARTS_BYTES + BOUND_META_BYTES];
+    value[0] = f->part == 0 ? FORMAT : FORMAT_PARTS;
     put_origin(value + 1, f->origin);
     bytes_put_u64(value + 17, f->size);
     bytes_put_u64(value + 25, f->checksum);
@@ -190,11 +217,18 @@ void cn_object_row_put(struct kv_batch *batch, const struct cn_entry *entry)
     bytes_put_u32(value + 57, f->chunk_count);
     bytes_put_u32(value + 61, f->chunk_bytes);
     bytes_put_u32(value + 65, (uint32_t)f->meta.length);
+    size_t length = OBJECT_FIXED_BYTES;
+    if (f->part != 0) {
+        bytes_put_u32(value + length, f->part);
+        bytes_put_u64(value + length + 4, f->multi_high);
+        bytes_put_u64(value + length + 12, f->multi_low);
+        length += OBJECT_PARTS_BYTES;
+    }
     if (f->meta.length > 0)
-        memcpy(value + OBJECT_FIXED_BYTES, f->meta.data, f->meta.length);
+        memcpy(value + length, f->meta.data, f->meta.length);
     struct cn_key key = cn_key_object(f->chain, f->bucket, f->key);
     kv_batch_put(batch, CN_FAMILY_OBJECTS, cn_key_slice(&key),
-                 slice_of(value, OBJECT_FIXED_BYTES + f->meta.length), entry->payload);
+                 slice_of(value, length + f->meta.length), entry->payload);
 }
 
 bool cn_upload_row_decode(struct slice value, struct cn_upload_row *ret_row)

@@ -6,8 +6,10 @@
 
 enum {
     FORMAT = 1,
+    FORMAT_MORE = 2, /* with what only few entries have */
     KEY_BYTES = 4 + 8,
     FIXED_BYTES = 2 + 8 + 16 + 24 + 4 + 16 + 8 + 24 + 16 + 8 + 4 + 4,
+    MORE_BYTES = 16 + 4 + 16 + 8 + 16,
 };
 
 struct reader {
@@ -35,12 +37,32 @@ static struct origin read_origin(struct reader *reader)
     return origin;
 }
 
+static bool has_more(const struct wire_forward *f)
+{
+    return (f->multi_high | f->multi_low | f->part | f->token_high | f->token_low | f->map_version |
+            f->token_ms | f->token_floor) != 0;
+}
+
+static void read_more(struct reader *reader, struct wire_forward *f)
+{
+    f->multi_high = read_u64(reader);
+    f->multi_low = read_u64(reader);
+    f->part = read_u32(reader);
+    f->token_high = read_u64(reader);
+    f->token_low = read_u64(reader);
+    f->map_version = read_u64(reader);
+    f->token_ms = read_u64(reader);
+    f->token_floor = read_u64(reader);
+}
+
 bool cn_pending_row_decode(struct slice key, struct slice value, struct wire_forward *ret_f,
                            size_t *ret_payload_offset)
 {
-    if (key.length != KEY_BYTES || value.length < FIXED_BYTES || value.data[0] != FORMAT ||
-        value.data[1] > WIRE_ENTRY_NOTE)
+    if (key.length != KEY_BYTES || value.length < FIXED_BYTES ||
+        (value.data[0] != FORMAT && value.data[0] != FORMAT_MORE) ||
+        value.data[1] > WIRE_ENTRY_CLOSE)
         return false;
+    size_t fixed = FIXED_BYTES + (value.data[0] == FORMAT_MORE ? MORE_BYTES : 0);
     struct reader reader = {.at = value.data + 2};
     struct wire_forward f = {.chain = bytes_get_u32(key.data), .kind = value.data[1]};
     f.origin.epoch = read_u64(&reader);
@@ -62,14 +84,20 @@ bool cn_pending_row_decode(struct slice key, struct slice value, struct wire_for
     uint32_t key_length = read_u32(&reader);
     uint32_t meta_length = read_u32(&reader);
     if (key_length > BOUND_KEY_BYTES || meta_length > BOUND_META_BYTES ||
-        value.length - FIXED_BYTES < (size_t)key_length + meta_length || !err_is_valid(f.outcome))
+        value.length < fixed + key_length + meta_length || !err_is_valid(f.outcome))
+        return false;
+    if (fixed > FIXED_BYTES)
+        read_more(&reader, &f);
+    if (has_more(&f) != (fixed > FIXED_BYTES)) /* an entry has one image */
         return false;
     f.key = slice_of(reader.at, key_length);
     f.meta = slice_of(reader.at + key_length, meta_length);
-    size_t offset = FIXED_BYTES + (size_t)key_length + meta_length;
-    bool is_inline = f.kind == WIRE_ENTRY_PUT && (f.upload_high | f.upload_low) == 0;
-    if (value.length - offset != (is_inline ? f.size : 0) || f.origin.lsn > CN_LSN_MAX ||
-        f.previous.lsn + 1 != f.origin.lsn)
+    size_t offset = fixed + (size_t)key_length + meta_length;
+    bool is_chunk = f.kind == WIRE_ENTRY_STAGE; /* its bytes have a row of their own */
+    struct slice payload = slice_of(value.data + offset, value.length - offset);
+    if (f.origin.lsn > CN_LSN_MAX || f.previous.lsn + 1 != f.origin.lsn ||
+        !cn_entry_names_are_sound(&f) ||
+        (is_chunk ? payload.length != 0 : !cn_entry_payload_is_sound(&f, payload)))
         return false;
     *ret_f = f;
     *ret_payload_offset = offset;
@@ -99,11 +127,23 @@ static void write_bytes(struct writer *writer, struct slice bytes)
     writer->at += bytes.length;
 }
 
+static void write_more(struct writer *writer, const struct wire_forward *f)
+{
+    write_u64(writer, f->multi_high);
+    write_u64(writer, f->multi_low);
+    write_u32(writer, f->part);
+    write_u64(writer, f->token_high);
+    write_u64(writer, f->token_low);
+    write_u64(writer, f->map_version);
+    write_u64(writer, f->token_ms);
+    write_u64(writer, f->token_floor);
+}
+
 void cn_pending_row_put(struct kv_batch *batch, const struct cn_entry *entry)
 {
     const struct wire_forward *f = &entry->f;
-    uint8_t value[FIXED_BYTES + BOUND_KEY_BYTES + BOUND_META_BYTES];
-    value[0] = FORMAT;
+    uint8_t value[FIXED_BYTES + MORE_BYTES + BOUND_KEY_BYTES + BOUND_META_BYTES];
+    value[0] = has_more(f) ? FORMAT_MORE : FORMAT;
     value[1] = f->kind;
     struct writer writer = {.at = value + 2};
     write_u64(&writer, f->origin.epoch);
@@ -126,6 +166,8 @@ void cn_pending_row_put(struct kv_batch *batch, const struct cn_entry *entry)
     write_u32(&writer, (uint32_t)f->key.length);
     write_u32(&writer, (uint32_t)f->meta.length);
     INVARIANT(writer.at == value + FIXED_BYTES);
+    if (has_more(f))
+        write_more(&writer, f);
     write_bytes(&writer, f->key);
     write_bytes(&writer, f->meta);
     struct cn_key key = cn_key_pending(f->chain, f->origin.lsn);

@@ -12,8 +12,8 @@ static void answer_from_row(struct cn_core *core, struct cn_chain *chain,
 }
 
 /* The first copy is in memory: undecided ones answer when they commit, with their own outcome. */
-static void join_first_copy(struct cn_core *core, struct cn_chain *chain,
-                            const struct cn_admission *admission, struct cn_entry *entry)
+void cn_answer_with(struct cn_core *core, struct cn_chain *chain,
+                    const struct cn_admission *admission, struct cn_entry *entry)
 {
     if (entry->f.origin.lsn > chain->committed) {
         TRACE(&core->options.trace, "chain %u: duplicate (%llu, %llu) waits for %llu.%llu",
@@ -65,7 +65,7 @@ bool cn_session_is_new(struct cn_core *core, struct cn_chain *chain,
     if (is_known && f->seq <= session->accepted.max_seq) {
         struct cn_entry *first = cn_index_session(core, chain, f->session, f->seq);
         if (first != NULL) {
-            join_first_copy(core, chain, admission, first);
+            cn_answer_with(core, chain, admission, first);
             return false;
         }
         struct cn_outcome_row row;

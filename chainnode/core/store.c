@@ -80,7 +80,6 @@ static bool write_chain(struct cn_core *core, struct cn_chain *chain, struct kv_
         chain->is_reset_wanted || chain->is_state_dirty || chain->written < chain->applied.lsn;
     if (chain->is_reset_wanted)
         write_reset(chain, batch);
-    write_pending(chain, batch);
     uint64_t number = 0;
     if (chain->role == CN_ROLE_JOINER && cn_target_has_range(chain)) {
         number = cn_target_write(core, chain, batch);
@@ -90,6 +89,9 @@ static bool write_chain(struct cn_core *core, struct cn_chain *chain, struct kv_
     bool is_applying = limit > chain->apply_emitted;
     while (chain->apply_emitted < limit && !core->is_dead)
         cn_apply(core, chain, cn_entry_at(chain, ++chain->apply_emitted), batch);
+    /* After what is older: an ABORT deletes the chunks of its upload, not those that a later STAGE
+     * has put there again. */
+    write_pending(chain, batch);
     if (is_applying || chain->is_state_dirty)
         write_state(chain, batch);
     if (store->count == store->capacity) {

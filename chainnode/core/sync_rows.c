@@ -3,11 +3,12 @@
 #include "chainnode/core/cn_internal.h"
 
 /* The order matters. Chunks come last: an update that the joiner applies meanwhile finds the object
- * row that it replaces already there, so it knows which chunks to purge. */
+ * or the part that it replaces already there, so it knows which chunks to purge. */
 unsigned cn_sync_family(unsigned step)
 {
-    static const unsigned order[] = {CN_FAMILY_OBJECTS, CN_FAMILY_UPLOADS, CN_FAMILY_SESSIONS,
-                                     CN_FAMILY_PURGE, CN_FAMILY_CHUNKS};
+    static const unsigned order[] = {CN_FAMILY_OBJECTS,  CN_FAMILY_MULTI,  CN_FAMILY_UPLOADS,
+                                     CN_FAMILY_SESSIONS, CN_FAMILY_TOKENS, CN_FAMILY_PURGE,
+                                     CN_FAMILY_CHUNKS};
     return step < ARRAY_COUNT(order) ? order[step] : CN_FAMILY_COUNT;
 }
 
@@ -28,7 +29,9 @@ enum err cn_sync_pack(struct cn_core *core, unsigned family, struct slice from, 
     enum err err = ERR_OK;
     ret_next->length = 0;
     bool is_left_out = (PLANTED(R11_SESSIONS_NOT_COPIED) && family == CN_FAMILY_SESSIONS) ||
-                       (PLANTED(R12_CHUNKS_NOT_COPIED) && family == CN_FAMILY_CHUNKS);
+                       (PLANTED(R12_CHUNKS_NOT_COPIED) && family == CN_FAMILY_CHUNKS) ||
+                       (PLANTED(D18_NOT_COPIED) && family == CN_FAMILY_MULTI) ||
+                       (PLANTED(D19_NOT_COPIED) && family == CN_FAMILY_TOKENS);
     while (!is_left_out && core->kv.ops->iterator_next(rows, &key, &value)) {
         if (key.length > CN_KEY_BYTES_MAX ||
             8 + key.length + value.length > BOUND_FRAME_PAYLOAD_BYTES) {

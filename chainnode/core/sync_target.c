@@ -21,8 +21,8 @@ void cn_target_begin(struct cn_core *core, struct cn_chain *chain)
     cn_target_end(core, chain);
     chain->target.state = CN_TARGET_SETTLING;
     chain->is_on_disk = true;
-    chain->is_complete = false;
-    chain->is_syncing = true;
+    chain->is_complete = PLANTED(R33_HALF_COPY_COUNTS);
+    chain->is_syncing = !PLANTED(R33_HALF_COPY_COUNTS);
     chain->is_reset_wanted = !PLANTED(R24_NOT_DROPPED);
     cn_chain_touch(core, chain);
 }
@@ -96,7 +96,7 @@ void cn_recv_sync_begin(struct cn_core *core, const struct cn_event *event)
         return;
     }
     cn_entries_reset(core, chain, begin->base, begin->digest);
-    chain->session_floor = begin->session_floor;
+    chain->session_floor = PLANTED(R11_FLOOR_NOT_COPIED) ? 0 : begin->session_floor;
     chain->is_state_dirty = true;
     target->state = CN_TARGET_COPYING;
     target->sync = begin->sync;
@@ -232,7 +232,7 @@ static void write_rows(struct writer *writer)
     while (cn_sync_next(&cursor, &key, &value)) {
         drop_below(writer, &key);
         bool is_here = writer->has_local && slice_equal(writer->local_key, key);
-        if (!is_here || !slice_equal(writer->local_value, value))
+        if (!is_here || (!slice_equal(writer->local_value, value) && !PLANTED(R26_OWN_ROW_KEPT)))
             put_row(writer, key, value);
         if (is_here)
             next_local(writer);

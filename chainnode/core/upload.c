@@ -2,6 +2,8 @@
 #include "base/bytes.h"
 #include "chainnode/core/cn_internal.h"
 
+enum { PURGES_AT_ONCE = 64 };
+
 enum err cn_upload_state(struct cn_core *core, const struct cn_chain *chain, uint64_t high,
                          uint64_t low, struct cn_upload_state *ret_state)
 {
@@ -9,7 +11,7 @@ enum err cn_upload_state(struct cn_core *core, const struct cn_chain *chain, uin
     const struct cn_entry *entry = cn_index_upload(core, chain, high, low, UINT64_MAX);
     if (entry != NULL) {
         const struct wire_forward *f = &entry->f;
-        ret_state->is_published = f->kind == WIRE_ENTRY_PUT;
+        ret_state->is_published = f->kind == WIRE_ENTRY_PUT || f->kind == WIRE_ENTRY_PART;
         if (f->kind == WIRE_ENTRY_STAGE)
             *ret_state = (struct cn_upload_state){
                 .is_open = true,
@@ -85,9 +87,7 @@ static struct cn_upload_watch *add_watch(struct cn_core *core, uint32_t chain, u
 static void abort_upload(struct cn_core *core, struct cn_chain *chain,
                          const struct cn_upload_row *row, uint64_t high, uint64_t low)
 {
-    if (cn_index_upload(core, chain, high, low, UINT64_MAX) != NULL || chain->row.frozen ||
-        (chain->role == CN_ROLE_HEAD && !chain->successor.is_known) ||
-        chain->applied.lsn - chain->committed >= BOUND_CHAIN_PENDING_ENTRIES)
+    if (cn_index_upload(core, chain, high, low, UINT64_MAX) != NULL || !cn_may_admit_own(chain))
         return; /* something happens to it right now, or nothing is admitted */
     TRACE(&core->options.trace, "chain %u: abandoned upload %016llx%016llx is dropped", chain->id,
           (unsigned long long)high, (unsigned long long)low);
@@ -181,6 +181,8 @@ void cn_uploads_tick(struct cn_core *core)
         if (!cn_is_head(chain) || chain->is_halted)
             continue;
         enum err err = watch_chain(core, chain);
+        if (err == ERR_OK)
+            err = cn_multi_watch(core, chain);
         if (err != ERR_OK) {
             cn_disk_failed(core, err);
             return;
@@ -216,9 +218,29 @@ bool cn_purge_is_due(const struct cn_core *core)
     return first != NULL && CONTAINER_OF(first, struct cn_purge, node)->due_us <= core->now_us;
 }
 
+/* A few at once: the store walks over every chunk, and an assembled object has many uploads. */
+/* A late copy of its first chunk has opened the upload again, at a head that had purged it already.
+ * Whoever purges later must not take that chunk too: the head drops the upload when it is
+ * abandoned. */
+static bool is_open_again(struct cn_core *core, const struct cn_purge *purge)
+{
+    const struct cn_chain *chain = cn_chain_get(core, purge->chain);
+    if (chain == NULL)
+        return false;
+    struct cn_upload_state state;
+    enum err err = cn_upload_state(core, chain, purge->upload_high, purge->upload_low, &state);
+    if (err != ERR_OK) {
+        cn_disk_failed(core, err);
+        return true;
+    }
+    bool is_open = state.is_open;
+    cn_upload_state_release(&state);
+    return is_open;
+}
+
 void cn_purge_write(struct cn_core *core, struct kv_batch *batch)
 {
-    while (cn_purge_is_due(core)) {
+    for (unsigned i = 0; i < PURGES_AT_ONCE && cn_purge_is_due(core); i++) {
         struct cn_purge *purge = CONTAINER_OF(list_first(&core->purges), struct cn_purge, node);
         const struct cn_chain *chain = cn_chain_get(core, purge->chain);
         list_remove(&purge->node);
@@ -230,7 +252,8 @@ void cn_purge_write(struct cn_core *core, struct kv_batch *batch)
         struct cn_key from = cn_key_upload(purge->chain, purge->upload_high, purge->upload_low);
         struct cn_key to =
             cn_key_chunk(purge->chain, purge->upload_high, purge->upload_low, UINT32_MAX);
-        kv_batch_delete_range(batch, CN_FAMILY_CHUNKS, cn_key_slice(&from), cn_key_slice(&to));
+        if (!is_open_again(core, purge))
+            kv_batch_delete_range(batch, CN_FAMILY_CHUNKS, cn_key_slice(&from), cn_key_slice(&to));
         kv_batch_delete(batch, CN_FAMILY_PURGE, cn_key_slice(&from));
         mem_free(purge);
     }

@@ -15,6 +15,7 @@ bool cn_core_view(const struct cn_core *core, uint32_t id, struct cn_chain_view 
         .committed = chain->committed,
         .inherited = chain->inherited,
         .digest = chain->digest,
+        .session_floor = chain->session_floor,
         .pending_count = (uint32_t)(chain->applied.lsn - chain->committed),
         .is_halted = chain->is_halted,
         .is_syncing = chain->is_syncing,
@@ -34,6 +35,7 @@ static void check_log(const struct cn_core *core, const struct cn_chain *chain)
         INVARIANT(origin_compare(entry->f.previous, last) == 0);
         INVARIANT(origin_compare(entry->f.origin, last) > 0);
         INVARIANT(ERGO(entry->waiters != NULL, lsn > chain->committed && cn_is_head(chain)));
+        INVARIANT(ERGO(entry->f.kind == WIRE_ENTRY_STAGE, entry->payload != NULL));
         for (unsigned kind = 0; kind < CN_INDEX_COUNT; kind++)
             INVARIANT(ERGO(entry->is_indexed[kind],
                            map_get(&core->keys[kind], entry->hash[kind]) != NULL));

@@ -42,6 +42,8 @@ enum err families_open(const char *directory, uint64_t cache_bytes, uint64_t wri
         [CN_FAMILY_PENDING] = {.name = "pending",
                                .write_buffer_bytes = share(write_buffer_bytes, SHARE_PENDING)},
         [CN_FAMILY_PURGE] = {.name = "purge", .write_buffer_bytes = SMALL_BUFFER_BYTES},
+        [CN_FAMILY_MULTI] = {.name = "multi", .write_buffer_bytes = SMALL_BUFFER_BYTES},
+        [CN_FAMILY_TOKENS] = {.name = "tokens", .write_buffer_bytes = SMALL_BUFFER_BYTES},
     };
     struct text path;
     text_init(&path);

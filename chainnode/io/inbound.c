@@ -17,7 +17,7 @@ enum route { ROUTE_REFUSE, ROUTE_CLIENT, ROUTE_NODE, ROUTE_CHUNK, ROUTE_IGNORE }
 static enum route route_client(enum wire_type type)
 {
     if (type == WIRE_PUT || type == WIRE_DELETE || type == WIRE_STAGE || type == WIRE_ABORT ||
-        type == WIRE_GET || type == WIRE_LIST)
+        type == WIRE_GET || type == WIRE_LIST || type == WIRE_PARTS_LIST)
         return ROUTE_CLIENT;
     return type == WIRE_CHUNK_GET ? ROUTE_CHUNK : ROUTE_REFUSE;
 }

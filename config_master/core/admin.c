@@ -19,6 +19,7 @@ static void request_free(struct cm_core *core, struct cm_request *request)
 {
     list_remove(&request->link);
     core->request_count--;
+    buf_unref(request->payload);
     mem_free(request);
 }
 
@@ -122,6 +123,21 @@ static void request_start(struct cm_core *core, struct cm_request *request)
     case WIRE_ADMIN_SETTING_SET:
         cm_op_setting_set(core, request);
         break;
+    case WIRE_ADMIN_KEY_CREATE:
+    case WIRE_ADMIN_KEY_ROTATE:
+    case WIRE_ADMIN_KEY_GRANT:
+    case WIRE_ADMIN_KEY_REVOKE:
+        cm_op_key_change(core, request);
+        break;
+    case WIRE_ADMIN_KEY_LIST:
+        cm_op_key_list(core, request);
+        break;
+    case WIRE_ADMIN_BUCKET_CONFIG_GET:
+        cm_op_bucket_config_get(core, request);
+        break;
+    case WIRE_ADMIN_BUCKET_CONFIG_PUT:
+        cm_op_bucket_config_put(core, request);
+        break;
     case WIRE_ADMIN_STATUS:
         IMPOSSIBLE("answered by cm_admin_start");
     }
@@ -133,6 +149,14 @@ static void refuse(struct cm_core *core, uint64_t conn, uint64_t request, enum e
     struct wire_message *message = emit_reply(core, conn, request);
     message->u.admin_reply.err = (uint32_t)err;
     message->u.admin_reply.text = slice_of_text(text);
+}
+
+/* What may come with a request, beside its fields. */
+static size_t payload_bytes_max(uint32_t op)
+{
+    if (op == WIRE_ADMIN_BUCKET_CONFIG_PUT)
+        return BOUND_BUCKET_CONFIG_BYTES;
+    return op >= WIRE_ADMIN_KEY_CREATE && op <= WIRE_ADMIN_KEY_GRANT ? CM_KEY_RECORD_BYTES : 0;
 }
 
 /* The outcome of an earlier request with the same nonce, if the operation is one whose outcome is
@@ -150,13 +174,43 @@ static bool answered_before(struct cm_core *core, struct cm_request *request)
     return true;
 }
 
-void cm_admin_start(struct cm_core *core, uint64_t conn, const struct wire_admin *admin)
+static struct cm_request *request_new(struct cm_core *core, uint64_t conn,
+                                      const struct wire_message *message)
 {
+    const struct wire_admin *admin = &message->u.admin;
+    struct cm_request *request = mem_calloc(1, sizeof *request);
+    request->conn = conn;
+    request->request = admin->request;
+    request->op = (enum wire_admin_op)admin->op;
+    request->a = admin->a;
+    request->b = admin->b;
+    request->wall_ms = admin->wall_ms;
+    request->nonce = admin->nonce;
+    while (request->nonce == 0)
+        request->nonce = prng_next(&core->prng);
+    request->deadline_us = UINT64_MAX;
+    request->payload = buf_ref(message->payload);
+    if (request->op == WIRE_ADMIN_KEY_CREATE || request->op == WIRE_ADMIN_KEY_ROTATE)
+        buf_keep_secret(request->payload);
+    request->name_length = (uint32_t)admin->name.length;
+    request->text_length = (uint32_t)admin->text.length;
+    if (admin->name.length > 0)
+        memcpy(request->name, admin->name.data, admin->name.length);
+    if (admin->text.length > 0)
+        memcpy(request->text, admin->text.data, admin->text.length);
+    list_append(&core->requests, &request->link);
+    core->request_count++;
+    return request;
+}
+
+void cm_admin_start(struct cm_core *core, uint64_t conn, const struct wire_message *message)
+{
+    const struct wire_admin *admin = &message->u.admin;
     if (admin->op == WIRE_ADMIN_STATUS) {
         cm_op_status(core, conn, admin);
         return;
     }
-    if (admin->op < WIRE_ADMIN_INIT_CHAINS || admin->op > WIRE_ADMIN_SETTING_SET) {
+    if (admin->op < WIRE_ADMIN_INIT_CHAINS || admin->op > WIRE_ADMIN_BUCKET_CONFIG_PUT) {
         refuse(core, conn, admin->request, ERR_UNSUPPORTED,
                "this master does not know that operation; it may run older software");
         return;
@@ -169,30 +223,17 @@ void cm_admin_start(struct cm_core *core, uint64_t conn, const struct wire_admin
         refuse(core, conn, admin->request, ERR_TOO_LARGE, "the name or text is too long");
         return;
     }
+    if (buf_slice(message->payload).length > payload_bytes_max(admin->op)) {
+        refuse(core, conn, admin->request, ERR_TOO_LARGE,
+               "more bytes came with the request than may");
+        return;
+    }
     if (core->request_count == CM_REQUESTS) {
         refuse(core, conn, admin->request, ERR_BUSY,
                "too many administrative requests are under way; try again");
         return;
     }
-    struct cm_request *request = mem_calloc(1, sizeof *request);
-    request->conn = conn;
-    request->request = admin->request;
-    request->op = (enum wire_admin_op)admin->op;
-    request->a = admin->a;
-    request->b = admin->b;
-    request->wall_ms = admin->wall_ms;
-    request->nonce = admin->nonce;
-    while (request->nonce == 0)
-        request->nonce = prng_next(&core->prng);
-    request->deadline_us = UINT64_MAX;
-    request->name_length = (uint32_t)admin->name.length;
-    request->text_length = (uint32_t)admin->text.length;
-    if (admin->name.length > 0)
-        memcpy(request->name, admin->name.data, admin->name.length);
-    if (admin->text.length > 0)
-        memcpy(request->text, admin->text.data, admin->text.length);
-    list_append(&core->requests, &request->link);
-    core->request_count++;
+    struct cm_request *request = request_new(core, conn, message);
     if (!answered_before(core, request))
         request_start(core, request);
 }
@@ -236,6 +277,10 @@ void cm_admin_read_ready(struct cm_core *core, uint64_t id, enum err err)
         request_free(core, request);
     } else if (request->op == WIRE_ADMIN_BUCKET_GET) {
         cm_op_bucket_get_ready(core, request);
+    } else if (request->op == WIRE_ADMIN_KEY_LIST) {
+        cm_op_key_list_ready(core, request);
+    } else if (request->op == WIRE_ADMIN_BUCKET_CONFIG_GET) {
+        cm_op_bucket_config_get_ready(core, request);
     } else {
         cm_op_bucket_list_ready(core, request);
     }
@@ -254,6 +299,13 @@ void cm_admin_forget(struct cm_core *core, uint64_t conn)
         struct cm_request *request = CONTAINER_OF(link, struct cm_request, link);
         if (request->conn == conn)
             request_free(core, request);
+    }
+}
+
+void cm_admin_release(struct cm_core *core)
+{
+    LIST_FOREACH_SAFE (link, &core->requests) {
+        request_free(core, CONTAINER_OF(link, struct cm_request, link));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "config_master/core/apply.h"
 
 #include "base/contract.h"
+#include "base/planted.h"
 #include "base/text.h"
 
 void cm_apply_on_row(struct cm_apply *apply, uint32_t chain, unsigned change_kind)
@@ -48,6 +49,22 @@ static bool is_text(struct slice slice)
     return slice.length == 0 || memchr(slice.data, 0, slice.length) == NULL;
 }
 
+/* That the newest process is gone proves nothing about one before it, which may be paused on
+ * another host. True if a row still names such a one. */
+static bool is_older_one_named(const struct cm_state *state, const struct cm_node *node)
+{
+    for (uint32_t i = 0; i < state->chain_count; i++) {
+        const struct plan_row *row = &state->chains[i].active;
+        for (uint32_t j = 0; j < row->members_count; j++) {
+            struct wire_member member = row->members[j];
+            if (member.node == node->id && member.incarnation >= node->dead_below &&
+                member.incarnation < node->incarnation)
+                return true;
+        }
+    }
+    return false;
+}
+
 void cm_apply_register_node(struct cm_apply *apply, const struct cm_item *item)
 {
     struct cm_state *state = apply->state;
@@ -68,8 +85,9 @@ void cm_apply_register_node(struct cm_apply *apply, const struct cm_item *item)
     } else {
         bool same_disk = uuid_equal(&node->disk, &item->u.register_node.disk);
         bool same_boot = uuid_equal(&node->boot, &item->u.register_node.boot);
-        if (same_disk && same_boot)
-            node->dead_below = incarnation; /* the directory lock changed hands on one host */
+        bool is_proven = same_disk && same_boot; /* the directory lock changed hands on one host */
+        if ((is_proven && !is_older_one_named(state, node)) || PLANTED(R4_HIGHER_PROVES_DEATH))
+            node->dead_below = incarnation;
         if (!same_disk)
             node->disk_since = incarnation;
     }
@@ -205,7 +223,8 @@ static void apply_rows(struct cm_apply *apply, const struct cm_item *item)
 static void apply_admin(struct cm_apply *apply, const struct cm_item *item)
 {
     /* The same nonce finds its first answer: a retried create succeeds once. */
-    if (cm_state_answer(apply->state, item->nonce) != NULL)
+    bool is_repeated = PLANTED(D20_REPLACED_TWICE) && item->kind == CM_ITEM_KEY_ROTATE;
+    if (cm_state_answer(apply->state, item->nonce) != NULL && !is_repeated)
         return;
     struct cm_answer answer = {.nonce = item->nonce, .err = ERR_OK};
     switch (item->kind) {
@@ -235,6 +254,15 @@ static void apply_admin(struct cm_apply *apply, const struct cm_item *item)
         break;
     case CM_ITEM_CHAIN_FORGET:
         cm_apply_chain_forget(apply, item, &answer);
+        break;
+    case CM_ITEM_KEY_CREATE:
+    case CM_ITEM_KEY_ROTATE:
+    case CM_ITEM_KEY_GRANT:
+    case CM_ITEM_KEY_REVOKE:
+        cm_apply_key_change(apply, item, &answer);
+        break;
+    case CM_ITEM_BUCKET_CONFIG:
+        cm_apply_bucket_config(apply, item, &answer);
         break;
     case CM_ITEM_REGISTER_NODE:
     case CM_ITEM_NODE_STATE:
@@ -299,6 +327,11 @@ static void apply_item(struct cm_apply *apply, const struct cm_item *item)
     case CM_ITEM_NODE_REMOVE:
     case CM_ITEM_SETTING_SET:
     case CM_ITEM_CHAIN_FORGET:
+    case CM_ITEM_KEY_CREATE:
+    case CM_ITEM_KEY_ROTATE:
+    case CM_ITEM_KEY_GRANT:
+    case CM_ITEM_KEY_REVOKE:
+    case CM_ITEM_BUCKET_CONFIG:
         apply_admin(apply, item);
         break;
     }

@@ -43,6 +43,10 @@ void cm_apply_node_remove(struct cm_apply *apply, const struct cm_item *item,
                           struct cm_answer *answer);
 void cm_apply_setting_set(struct cm_apply *apply, const struct cm_item *item,
                           struct cm_answer *answer);
+void cm_apply_key_change(struct cm_apply *apply, const struct cm_item *item,
+                         struct cm_answer *answer);
+void cm_apply_bucket_config(struct cm_apply *apply, const struct cm_item *item,
+                            struct cm_answer *answer);
 void cm_apply_chain_forget(struct cm_apply *apply, const struct cm_item *item,
                            struct cm_answer *answer);
 

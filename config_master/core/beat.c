@@ -13,6 +13,17 @@ enum admission {
     ADMISSION_REFUSE,   /* an impostor: stop */
 };
 
+/* The term above: a number of one leader is never that of another. */
+uint64_t cm_challenge_new(struct cm_core *core)
+{
+    return (core->term << 32) | ++core->challenges;
+}
+
+bool cm_has_answered(const struct cm_live *live, uint64_t challenge)
+{
+    return live->echo >= challenge && live->echo >> 32 == challenge >> 32;
+}
+
 static struct wire_message *reply_to(struct cm_core *core, const struct cm_conn *conn,
                                      const struct wire_heartbeat *beat, enum err err)
 {
@@ -64,6 +75,11 @@ static bool known_may_be_alive(const struct cm_core *core, const struct cm_node 
     return live->conn != 0 && core->now_us < live->beat_us + core->options.silence_us;
 }
 
+/* Two processes, or one that was started again and the last words of its life before? Those can
+ * come late and in any number: the kernel of a killed process goes on sending what is in its
+ * buffers. So only the answer to a challenge that was new when the newer one had spoken shows that
+ * the older one lives on beside it; until it comes, or the older one falls silent, the newer one
+ * waits. */
 static enum admission hold_or_refuse(struct cm_core *core, struct cm_live *live,
                                      const struct wire_heartbeat *beat)
 {
@@ -72,11 +88,11 @@ static enum admission hold_or_refuse(struct cm_core *core, struct cm_live *live,
                   !uuid_equal(&pretender->disk, &beat->disk) ||
                   core->now_us > pretender->last_us + 10 * core->options.silence_us;
     if (is_new)
-        *pretender = (struct cm_pretender){
-            .incarnation = beat->incarnation, .disk = beat->disk, .first_us = core->now_us};
+        *pretender = (struct cm_pretender){.incarnation = beat->incarnation,
+                                           .disk = beat->disk,
+                                           .challenge = cm_challenge_new(core)};
     pretender->last_us = core->now_us;
-    /* One or two heartbeats of a process that just died may have been under way. */
-    return pretender->beats_of_known >= 3 ? ADMISSION_REFUSE : ADMISSION_HOLD;
+    return cm_has_answered(live, pretender->challenge) ? ADMISSION_REFUSE : ADMISSION_HOLD;
 }
 
 static enum admission admit(struct cm_core *core, const struct wire_heartbeat *beat,
@@ -197,7 +213,8 @@ static void note_beat(struct cm_core *core, struct cm_conn *conn, struct cm_live
     live->map_version = beat->map_version;
     live->space_total = beat->space_total;
     live->space_free = beat->space_free;
-    live->pretender.beats_of_known += live->pretender.incarnation != 0 ? 1 : 0;
+    if (beat->echo > live->echo)
+        live->echo = beat->echo;
     /* A push got lost with a connection, or the node came back: again, not with every heartbeat. */
     if (beat->map_version >= conn->sent_version || conn->stream.is_open) {
         live->behind_since_us = 0;
@@ -234,6 +251,7 @@ static void accept(struct cm_core *core, struct cm_conn *conn, const struct wire
     struct wire_message *message = reply_to(core, conn, beat, ERR_OK);
     struct wire_beat_reply *reply = &message->u.beat_reply;
     reply->want_full_report = !live->is_reported;
+    reply->challenge = (core->term << 32) | core->challenges;
     /* R31: only while this leader surely leads. */
     if (core->now_us < core->lease_until_us && (!is_fenced || PLANTED(R28_LEASE_AFTER_DECISION))) {
         reply->lease = true;

@@ -51,8 +51,38 @@ static const char *bucket_problem(const struct cm_state *state, uint32_t positio
     const struct cm_bucket *bucket = state->buckets[position];
     FACT(bucket->id > 0 && bucket->id <= state->last_bucket);
     FACT(bucket->state != WIRE_BUCKET_GONE && bucket->version <= state->version);
+    FACT(bucket->config_version <= state->applied);
+    FACT(ERGO(bucket->config_version == 0, bucket->config == NULL && bucket->config_length == 0));
     FACT(ERGO(position > 0, slice_compare(slice_of_text(state->buckets[position - 1]->name),
                                           slice_of_text(bucket->name)) < 0));
+    return NULL;
+}
+
+static const char *key_problem(const struct cm_state *state, uint32_t position)
+{
+    const struct cm_key *key = &state->keys[position];
+    struct wire_access_key record;
+    FACT(wire_access_key_read(slice_of(key->record, key->length), &record));
+    FACT(record.id.length > 0 && record.secret.length > 0);
+    for (uint32_t i = 0; i < record.grant_count; i++)
+        FACT(record.grants[i].right != WIRE_RIGHT_NONE);
+    FACT(ERGO(position > 0, slice_compare(cm_key_id(key - 1), record.id) < 0));
+    return NULL;
+}
+
+/* Totals of what is kept for the gateways. */
+static const char *document_problem(const struct cm_state *state)
+{
+    uint64_t keys_bytes = 0;
+    uint64_t configs_bytes = 0;
+    for (uint32_t i = 0; i < state->key_count; i++)
+        keys_bytes += state->keys[i].length;
+    for (uint32_t i = 0; i < state->bucket_count; i++)
+        configs_bytes += state->buckets[i]->config_length;
+    FACT(state->key_count <= BOUND_ACCESS_KEYS && keys_bytes <= BOUND_ACCESS_KEYS_BYTES);
+    FACT(state->keys_bytes == keys_bytes && state->configs_bytes == configs_bytes);
+    FACT(configs_bytes <= BOUND_BUCKET_CONFIGS_BYTES && state->keys_version <= state->applied);
+    FACT(ERGO(state->key_count > 0, state->keys_version > 0));
     return NULL;
 }
 
@@ -79,7 +109,9 @@ const char *cm_state_problem(const struct cm_state *state)
         problem = node_problem(state, i);
     for (uint32_t i = 0; problem == NULL && i < state->bucket_count; i++)
         problem = bucket_problem(state, i);
-    return problem;
+    for (uint32_t i = 0; problem == NULL && i < state->key_count; i++)
+        problem = key_problem(state, i);
+    return problem == NULL ? document_problem(state) : problem;
 }
 
 void cm_state_check(const struct cm_state *state)

@@ -31,6 +31,7 @@ struct cm_options {
     uint64_t readmit_min_us; /* flapping: first re-admission delay, doubles up to readmit_max_us */
     uint64_t readmit_max_us;
     uint32_t joins_per_node_max; /* concurrent copies with one node at either end */
+    uint32_t page_rows;          /* of a map that comes in pages; 0: CM_PAGE_ROWS. At most that. */
     uint64_t settle_us; /* a cluster that was whole and quiet for this long has its roles balanced
                            (R36); 0: never */
     struct trace trace;

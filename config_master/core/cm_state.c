@@ -20,9 +20,12 @@ void cm_state_free(struct cm_state *state)
         return;
     for (uint32_t i = 0; i < state->node_count; i++)
         mem_free(state->nodes[i]);
-    for (uint32_t i = 0; i < state->bucket_count; i++)
+    for (uint32_t i = 0; i < state->bucket_count; i++) {
+        mem_free(state->buckets[i]->config);
         mem_free(state->buckets[i]);
+    }
     mem_free(state->buckets);
+    cm_state_release_keys(state);
     mem_free(state->chains);
     mem_free(state);
 }
@@ -197,10 +200,29 @@ void cm_state_remove_bucket(struct cm_state *state, struct cm_bucket *bucket, ui
     memcpy(tombstone->name, bucket->name, sizeof tombstone->name);
     uint32_t position = bucket_position(state, slice_of_text(bucket->name), false);
     list_remove(&bucket->change);
+    state->configs_bytes -= bucket->config_length;
+    mem_free(bucket->config);
     mem_free(bucket);
     state->bucket_count--;
     memmove(&state->buckets[position], &state->buckets[position + 1],
             (state->bucket_count - position) * sizeof(struct cm_bucket *));
+}
+
+bool cm_state_set_bucket_config(struct cm_state *state, struct cm_bucket *bucket,
+                                struct slice config, uint64_t index)
+{
+    PRE(config.length <= BOUND_BUCKET_CONFIG_BYTES);
+    uint64_t bytes = state->configs_bytes - bucket->config_length + config.length;
+    if (bytes > BOUND_BUCKET_CONFIGS_BYTES)
+        return false;
+    mem_free(bucket->config);
+    bucket->config = mem_alloc(config.length == 0 ? 1 : config.length);
+    if (config.length > 0)
+        memcpy(bucket->config, config.data, config.length);
+    bucket->config_length = (uint32_t)config.length;
+    bucket->config_version = index;
+    state->configs_bytes = bytes;
+    return true;
 }
 
 void cm_bucket_to_wire(const struct cm_bucket *bucket, struct wire_bucket_info *ret_wire)

@@ -1,14 +1,15 @@
 /* The cluster's replicated state: what the Raft log's commands build, the same on every master.
  *
- * What it is: nodes, chains, buckets, counters, settings, and the answers already given to
- * administrative requests. What it is not: liveness, leases, connections, clocks (leader-local, see
- * leader.h). It changes only in cm_state_apply() and cm_state_restore(); both are pure functions of
- * their input, so masters that applied the same commands hold the same bytes (snapshot.c).
+ * What it is: nodes, chains, buckets, access keys, counters, settings, and the answers already
+ * given to administrative requests. What it is not: liveness, leases, connections, clocks
+ * (leader-local, see leader.h). It changes only in cm_state_apply() and cm_state_restore(); both
+ * are pure functions of their input, so masters that applied the same commands hold the same bytes
+ * (snapshot.c).
  *
  * Versions: `version` is the Raft index of the last change to the published map (active rows,
  * nodes, buckets); each element carries the index of its own last change, and sits in a list
- * ordered by it, so a delta is a walk from the newest end. A decided row (R28) is no part of the
- * published map. */
+ * ordered by it, so a delta is a walk from the newest end. A decided row (R28), a bucket's
+ * configuration and the access keys are no part of the published map. */
 #ifndef CATENA_CONFIG_MASTER_CORE_CM_STATE_H
 #define CATENA_CONFIG_MASTER_CORE_CM_STATE_H
 
@@ -19,6 +20,7 @@
 #include "base/list.h"
 #include "base/uuid.h"
 #include "config_master/core/command.h"
+#include "wire/access_key.h"
 #include "wire/messages.h"
 
 enum {
@@ -33,7 +35,7 @@ struct cm_node {
     struct list_node change; /* in cm_state.node_changes */
     uint32_t id;
     uint64_t incarnation; /* the newest registered */
-    uint64_t dead_below;  /* every lower incarnation is proven dead (R4) */
+    uint64_t dead_below;  /* every lower incarnation is proven dead, or no member (R4) */
     uint64_t disk_since;  /* first incarnation on the present disk: older members' data are gone */
     /* Leases must not be used with a map below this: it tells of a removal of this node (R28). */
     uint64_t fence_version;
@@ -72,6 +74,16 @@ struct cm_bucket {
     enum wire_bucket_state state;
     uint64_t created_ms;
     uint64_t version;
+    /* Configuration: bytes that mean nothing here; no part of the published map (D20). */
+    uint8_t *config;
+    uint32_t config_length;
+    uint64_t config_version; /* index of its last change, 0 = there is none */
+};
+
+/* An access key: its record (wire/access_key.h), which begins with its id. */
+struct cm_key {
+    uint8_t *record;
+    uint32_t length;
 };
 
 /* Something that was in the map and is not any more. */
@@ -119,6 +131,12 @@ struct cm_state {
     uint32_t bucket_capacity;
     struct cm_bucket **buckets; /* ascending name */
     uint64_t last_bucket;
+    uint64_t configs_bytes; /* of all buckets' configurations */
+    uint32_t key_count;
+    uint32_t key_capacity;
+    struct cm_key *keys;   /* ascending id */
+    uint64_t keys_bytes;   /* of all records */
+    uint64_t keys_version; /* index of the last change of any key, 0 = never any */
     uint64_t last_session;
     struct list_node chain_changes;
     struct list_node node_changes;
@@ -137,6 +155,8 @@ struct cm_state {
 
 struct cm_state *cm_state_new(const struct uuid *cluster);
 void cm_state_free(struct cm_state *state);
+/* Overwrites the secrets; for cm_state_free(). */
+void cm_state_release_keys(struct cm_state *state);
 
 /* What a command did, told while it is applied: for traces and for the leader's books. */
 struct cm_observer {
@@ -171,6 +191,10 @@ struct cm_bucket *cm_state_bucket(const struct cm_state *state, struct slice nam
 struct cm_bucket *cm_state_bucket_by_id(const struct cm_state *state, uint64_t id);
 /* Index of the first bucket whose name is greater. */
 uint32_t cm_state_bucket_after(const struct cm_state *state, struct slice name);
+const struct cm_key *cm_state_key(const struct cm_state *state, struct slice id);
+/* Index of the first key whose id is greater. */
+uint32_t cm_state_key_after(const struct cm_state *state, struct slice id);
+struct slice cm_key_id(const struct cm_key *key);
 /* Position of the first node whose id is greater. */
 uint32_t cm_state_node_after(const struct cm_state *state, uint32_t id);
 const struct cm_answer *cm_state_answer(const struct cm_state *state, uint64_t nonce);
@@ -191,6 +215,13 @@ void cm_state_touch_node(struct cm_state *state, struct cm_node *node, uint64_t 
 struct cm_bucket *cm_state_add_bucket(struct cm_state *state, struct slice name);
 void cm_state_remove_bucket(struct cm_state *state, struct cm_bucket *bucket, uint64_t index);
 void cm_state_touch_bucket(struct cm_state *state, struct cm_bucket *bucket, uint64_t index);
+/* False: over BOUND_BUCKET_CONFIGS_BYTES; nothing is changed. */
+bool cm_state_set_bucket_config(struct cm_state *state, struct cm_bucket *bucket,
+                                struct slice config, uint64_t index);
+/* Adds the key, or replaces the one with that id. False: over BOUND_ACCESS_KEYS or
+ * BOUND_ACCESS_KEYS_BYTES; nothing is changed. */
+bool cm_state_put_key(struct cm_state *state, const struct wire_access_key *key, uint64_t index);
+void cm_state_remove_key(struct cm_state *state, const struct cm_key *key, uint64_t index);
 void cm_state_touch_chain(struct cm_state *state, struct cm_chain *chain, uint64_t index);
 void cm_state_init_chains(struct cm_state *state, uint32_t count);
 void cm_state_add_answer(struct cm_state *state, const struct cm_answer *answer);

@@ -71,6 +71,14 @@ void cm_write_bytes(struct cm_writer *writer, struct slice value)
         memcpy(writer_extend(writer, value.length), value.data, value.length);
 }
 
+void cm_write_long_bytes(struct cm_writer *writer, struct slice value)
+{
+    PRE(value.length <= UINT32_MAX);
+    cm_write_u32(writer, (uint32_t)value.length);
+    if (value.length > 0)
+        memcpy(writer_extend(writer, value.length), value.data, value.length);
+}
+
 void cm_patch_u32(struct cm_writer *writer, size_t offset, uint32_t value)
 {
     PRE(offset + 4 <= writer->length);
@@ -137,13 +145,24 @@ struct uuid cm_read_uuid(struct cm_reader *reader)
     return value;
 }
 
-struct slice cm_read_bytes(struct cm_reader *reader, size_t bytes_max)
+static struct slice read_counted(struct cm_reader *reader, size_t length, size_t bytes_max)
 {
-    size_t length = cm_read_u16(reader);
     if (length > bytes_max)
         reader->failed = true;
     const uint8_t *place = reader_advance(reader, length);
     return place == NULL ? slice_of(NULL, 0) : slice_of(place, length);
+}
+
+struct slice cm_read_bytes(struct cm_reader *reader, size_t bytes_max)
+{
+    size_t length = cm_read_u16(reader);
+    return read_counted(reader, length, bytes_max);
+}
+
+struct slice cm_read_long_bytes(struct cm_reader *reader, size_t bytes_max)
+{
+    size_t length = cm_read_u32(reader);
+    return read_counted(reader, length, bytes_max);
 }
 
 uint32_t cm_read_count(struct cm_reader *reader, uint32_t count_max, size_t bytes_each)

@@ -33,6 +33,8 @@ void cm_write_u64(struct cm_writer *writer, uint64_t value);
 void cm_write_uuid(struct cm_writer *writer, const struct uuid *value);
 /* u16 length, then the bytes: length <= 65,535. */
 void cm_write_bytes(struct cm_writer *writer, struct slice value);
+/* The same with a u32 length. */
+void cm_write_long_bytes(struct cm_writer *writer, struct slice value);
 /* Overwrites four bytes written earlier (a length known only now). */
 void cm_patch_u32(struct cm_writer *writer, size_t offset, uint32_t value);
 
@@ -50,6 +52,7 @@ bool cm_read_bool(struct cm_reader *reader);
 struct uuid cm_read_uuid(struct cm_reader *reader);
 /* Fails when longer than bytes_max. Points into the reader's bytes. */
 struct slice cm_read_bytes(struct cm_reader *reader, size_t bytes_max);
+struct slice cm_read_long_bytes(struct cm_reader *reader, size_t bytes_max);
 /* A count that fails above count_max, or when count * bytes_each cannot be there. */
 uint32_t cm_read_count(struct cm_reader *reader, uint32_t count_max, size_t bytes_each);
 /* The next `length` bytes as a reader of their own; failed when they are not there. */

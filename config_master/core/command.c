@@ -214,6 +214,19 @@ static void item_body_write(struct cm_writer *writer, const struct cm_item *item
     case CM_ITEM_CHAIN_MARKS:
         marks_write(writer, item->u.chain_marks.marks, item->u.chain_marks.count);
         break;
+    case CM_ITEM_KEY_CREATE:
+    case CM_ITEM_KEY_ROTATE:
+    case CM_ITEM_KEY_GRANT:
+    case CM_ITEM_KEY_REVOKE:
+        cm_write_bytes(writer, item->u.key.id);
+        cm_write_bytes(writer, item->u.key.record);
+        cm_write_u8(writer, item->u.key.keeps_old ? 1 : 0);
+        break;
+    case CM_ITEM_BUCKET_CONFIG:
+        cm_write_bytes(writer, item->u.bucket_config.name);
+        cm_write_u64(writer, item->u.bucket_config.expected_version);
+        cm_write_long_bytes(writer, item->u.bucket_config.document);
+        break;
     }
 }
 
@@ -314,6 +327,19 @@ static void item_body_read(struct cm_reader *body, struct cm_item *item)
         item->u.chain_marks.encoded =
             cm_read_part(body, (size_t)item->u.chain_marks.count * MARK_BYTES);
         break;
+    case CM_ITEM_KEY_CREATE:
+    case CM_ITEM_KEY_ROTATE:
+    case CM_ITEM_KEY_GRANT:
+    case CM_ITEM_KEY_REVOKE:
+        item->u.key.id = cm_read_bytes(body, BOUND_ACCESS_KEY_ID_MAX);
+        item->u.key.record = cm_read_bytes(body, CM_KEY_RECORD_BYTES);
+        item->u.key.keeps_old = cm_read_bool(body);
+        break;
+    case CM_ITEM_BUCKET_CONFIG:
+        item->u.bucket_config.name = cm_read_bytes(body, BOUND_BUCKET_NAME_MAX);
+        item->u.bucket_config.expected_version = cm_read_u64(body);
+        item->u.bucket_config.document = cm_read_long_bytes(body, BOUND_BUCKET_CONFIG_BYTES);
+        break;
     }
 }
 
@@ -323,7 +349,7 @@ bool cm_command_next(struct cm_reader *reader, struct cm_item *ret_item)
         return false;
     uint8_t kind = cm_read_u8(reader);
     struct cm_reader body = cm_read_part(reader, cm_read_u32(reader));
-    if (kind < CM_ITEM_REGISTER_NODE || kind > CM_ITEM_CHAIN_MARKS)
+    if (kind < CM_ITEM_REGISTER_NODE || kind > CM_ITEM_BUCKET_CONFIG)
         reader->failed = true;
     if (reader->failed)
         return false;

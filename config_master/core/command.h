@@ -21,7 +21,12 @@
 #include "config_master/plan/chain_plan.h"
 #include "wire/messages.h"
 
-enum { CM_COMMAND_FORMAT = 1, CM_ROWS_PER_COMMAND = 1024, CM_MARKS_PER_COMMAND = 4096 };
+enum {
+    CM_COMMAND_FORMAT = 1,
+    CM_ROWS_PER_COMMAND = 1024,
+    CM_MARKS_PER_COMMAND = 4096,
+    CM_KEY_RECORD_BYTES = 8192, /* more than a record can have */
+};
 /* What Raft takes as one log entry (RAFT_COMMAND_BYTES_MAX), less what its owner puts before it. */
 #define CM_COMMAND_BYTES_MAX (BOUND_FRAME_HEADER_BYTES / 2 - 64u)
 
@@ -63,6 +68,11 @@ enum cm_item_kind {
     CM_ITEM_CHAIN_FORGET = 13,
     CM_ITEM_NODE_SPACE = 14,
     CM_ITEM_CHAIN_MARKS = 15,
+    CM_ITEM_KEY_CREATE = 16,
+    CM_ITEM_KEY_ROTATE = 17,
+    CM_ITEM_KEY_GRANT = 18,
+    CM_ITEM_KEY_REVOKE = 19,
+    CM_ITEM_BUCKET_CONFIG = 20,
 };
 
 struct cm_item {
@@ -136,6 +146,16 @@ struct cm_item {
             uint64_t value;
         } setting_set;
         struct cm_change chain_forget;
+        struct {
+            struct slice id;
+            struct slice record; /* wire/access_key.h: what is new; empty for REVOKE */
+            bool keeps_old;      /* ROTATE */
+        } key;
+        struct {
+            struct slice name;
+            uint64_t expected_version;
+            struct slice document;
+        } bucket_config;
     } u;
 };
 

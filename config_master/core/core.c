@@ -65,9 +65,7 @@ void cm_core_free(struct cm_core *core)
 {
     if (core == NULL)
         return;
-    LIST_FOREACH_SAFE (link, &core->requests) {
-        mem_free(CONTAINER_OF(link, struct cm_request, link));
-    }
+    cm_admin_release(core);
     free_map(&core->lives);
     free_map(&core->conns);
     mem_free(core->books);
@@ -147,7 +145,7 @@ static void on_receive(struct cm_core *core, const struct cm_event *event)
     } else if (message->type == WIRE_WATCH) {
         cm_watch_start(core, conn, &message->u.watch);
     } else if (message->type == WIRE_ADMIN) {
-        cm_admin_start(core, conn->conn, &message->u.admin);
+        cm_admin_start(core, conn->conn, message);
     } else if (message->type != WIRE_REFUSED) {
         struct wire_message *reply = cm_emit_message(core, conn->conn, WIRE_REFUSED);
         reply->u.refused.request = wire_message_request(message);
@@ -284,6 +282,7 @@ static void on_role(struct cm_core *core, const struct cm_event *event)
     if (!was_leader && !core->is_leader)
         return;
     core->since_us = event->is_leader ? event->since_us : 0;
+    core->challenges = 1; /* the first, for what is found undecided */
     if (was_leader)
         cm_admin_reset(core);
     cm_detector_reset(core);

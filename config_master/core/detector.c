@@ -121,6 +121,8 @@ void cm_live_begin(struct cm_live *live, uint64_t incarnation)
     live->lease_end_us = 0;
     live->incarnation = incarnation;
     live->is_reported = false;
+    live->map_version = 0;
+    live->echo = 0;
 }
 
 /* Complaints about, and by, a process that is gone say nothing about the one that follows it. */
@@ -144,6 +146,7 @@ void cm_detector_registered(struct cm_core *core, const struct cm_node *node)
     if (live->was_alive)
         count_failure(core, live); /* it was gone too short a time to be missed */
     cm_live_begin(live, node->incarnation);
+    live->pretender = (struct cm_pretender){0};
     live->beat_us = core->now_us;
     live->refused = false;
     live->accused = false;
@@ -352,7 +355,7 @@ bool cm_link_is_cut(const struct cm_core *core, uint32_t a, uint32_t b)
 bool cm_link_is_remembered(const struct cm_core *core, uint32_t a, uint32_t b)
 {
     const struct cm_bad_link *link = cm_state_bad_link(core->state, a, b);
-    if (link == NULL)
+    if (link == NULL || PLANTED(R35_LINK_FORGOTTEN))
         return false;
     /* Times are not replicated: after a change of leader the delay begins again. */
     uint64_t delay_us = readmit_delay_us(core, link->strikes);

@@ -21,6 +21,7 @@ enum {
     CM_PAGE_NODES = 256,
     CM_PAGE_BUCKETS = 512,
     CM_PAGES_PER_STEP = 32,
+    CM_KEYS_PAGE_BYTES = 524288, /* of access keys in one reply */
     CM_SEEN = BOUND_CHAIN_MEMBERS + 2,
     CM_CANDIDATES = 8,
     CM_SWAPS = 4, /* chains that change their order at the same time */
@@ -30,10 +31,9 @@ enum {
 struct cm_pretender {
     uint64_t incarnation; /* 0: none */
     struct uuid disk;
-    uint64_t first_us;
     uint64_t last_us;
-    uint32_t beats_of_known; /* heard from the known one since */
-    bool is_refused;         /* told so */
+    uint64_t challenge; /* new when this one was first heard */
+    bool is_refused;    /* told so */
 };
 
 /* What the leader knows about one node. */
@@ -46,6 +46,7 @@ struct cm_live {
     uint64_t lease_end_us;       /* no lease of that incarnation can be valid after this */
     uint64_t older_lease_end_us; /* the same for all older ones */
     uint64_t map_version;        /* installed, as it says */
+    uint64_t echo;               /* highest challenge that it has heard, as it says */
     uint64_t behind_since_us;    /* it lacks a map that was pushed, 0: no */
     bool refused;                /* its host refused a connection since the newest heartbeat */
     bool accused;                /* most of its neighbours hear nothing from it */
@@ -77,13 +78,14 @@ struct cm_seen {
 
 /* The leader's book of one chain. */
 struct cm_chain_book {
-    uint64_t proposal;        /* id of the change under way, 0: none */
-    uint64_t gather_since_us; /* the first returner was seen (R33), 0: none */
-    uint64_t decided_us;      /* when this leader saw the newest decision, 0: it is an older one */
-    bool is_dirty;            /* in the planner's queue */
-    bool was_refused;         /* the log did not take its change: planned again a little later */
-    bool awaits_beat;         /* the decided row waits for a heartbeat of one of its members */
-    uint64_t told;            /* newest committed position that a member told this leader (R34) */
+    uint64_t proposal;          /* id of the change under way, 0: none */
+    uint64_t gather_since_us;   /* the first returner was seen (R33), 0: none */
+    uint64_t decided_challenge; /* new when the newest decision was made; 0: this leader found it */
+    uint64_t decided_version;   /* no map of before that decision is newer */
+    bool is_dirty;              /* in the planner's queue */
+    bool was_refused;           /* the log did not take its change: planned again a little later */
+    bool awaits_beat;           /* the decided row waits for a heartbeat of one of its members */
+    uint64_t told;              /* newest committed position that a member told this leader (R34) */
     uint64_t told_digest;
     uint64_t told_epoch;
     char alarm[128]; /* why a member halted the chain, or whose history differs (R27) */
@@ -111,6 +113,7 @@ struct cm_stream {
     bool is_open;
     uint64_t request; /* of the watch; 0 = push */
     uint64_t version;
+    uint32_t page; /* next */
     uint32_t next_chain;
     uint32_t last_node;                          /* sent; ids and names, not positions: */
     char last_bucket[BOUND_BUCKET_NAME_MAX + 1]; /* elements may go meanwhile */
@@ -156,6 +159,7 @@ struct cm_request {
     uint64_t deadline_us;
     uint64_t bucket;         /* HEADS */
     uint64_t marked_version; /* HEADS */
+    struct buf *payload;     /* owned; may hold a secret */
     uint32_t name_length;
     uint32_t text_length;
     uint8_t name[BOUND_NAME_BYTES + 1];
@@ -184,6 +188,7 @@ struct cm_core {
     bool is_halted;
     uint32_t leader;
     uint64_t term;
+    uint32_t challenges; /* of this term, see cm_challenge_new() */
     uint64_t since_us;
     uint64_t grace_until_us;     /* silence is not judged before (checklist 34) */
     uint64_t next_id;            /* of proposals and reads: never reused */
@@ -270,6 +275,10 @@ uint64_t cm_lease_end_us(const struct cm_core *core, struct wire_member member);
 uint64_t cm_dead_through(const struct cm_core *core, struct wire_member member);
 
 /* ---- beat.c ---- */
+/* A number that nobody has seen: who echoes it has heard from this leader since, and so was alive.
+ * A heartbeat's arrival shows less: it may have been under way for long. */
+uint64_t cm_challenge_new(struct cm_core *core);
+bool cm_has_answered(const struct cm_live *live, uint64_t challenge);
 void cm_beat(struct cm_core *core, struct cm_conn *conn, const struct wire_heartbeat *beat);
 
 /* ---- planner.c ---- */
@@ -329,7 +338,9 @@ void cm_watch_forget(struct cm_core *core, uint64_t conn);
 uint64_t cm_publish_deadline_us(const struct cm_core *core);
 
 /* ---- admin.c ---- */
-void cm_admin_start(struct cm_core *core, uint64_t conn, const struct wire_admin *admin);
+void cm_admin_start(struct cm_core *core, uint64_t conn, const struct wire_message *message);
+/* Every request is forgotten without an answer: the core ends. */
+void cm_admin_release(struct cm_core *core);
 /* False: not the id of a request. */
 bool cm_admin_proposed(struct cm_core *core, uint64_t id, enum err err);
 void cm_admin_read_ready(struct cm_core *core, uint64_t id, enum err err);
@@ -377,6 +388,12 @@ void cm_op_transfer_leader(struct cm_core *core, struct cm_request *request);
 void cm_op_node_remove(struct cm_core *core, struct cm_request *request);
 void cm_op_chain_forget(struct cm_core *core, struct cm_request *request);
 void cm_op_setting_set(struct cm_core *core, struct cm_request *request);
+void cm_op_key_change(struct cm_core *core, struct cm_request *request);
+void cm_op_key_list(struct cm_core *core, struct cm_request *request);
+void cm_op_key_list_ready(struct cm_core *core, struct cm_request *request);
+void cm_op_bucket_config_get(struct cm_core *core, struct cm_request *request);
+void cm_op_bucket_config_get_ready(struct cm_core *core, struct cm_request *request);
+void cm_op_bucket_config_put(struct cm_core *core, struct cm_request *request);
 /* True for 3..63 of a-z 0-9 . - that begin and end with a letter or digit. */
 bool cm_bucket_name_is_valid(struct slice name);
 

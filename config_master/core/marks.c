@@ -12,15 +12,18 @@
  * recognised. */
 #include "base/buf.h"
 #include "base/contract.h"
+#include "base/planted.h"
 #include "base/text.h"
 #include "config_master/core/apply.h"
 #include "config_master/core/leader.h"
 
 enum { MARKS_PERIOD_US = 2000000 };
 
+/* A new leader writes its first marks as soon as every node can have reported: what the one before
+ * it was told since its last marks is forgotten. */
 void cm_marks_reset(struct cm_core *core)
 {
-    core->marks_due_us = core->now_us + MARKS_PERIOD_US;
+    core->marks_due_us = core->now_us + 2 * core->options.heartbeat_us;
     core->marks_next = 0;
     core->marks_proposal = 0;
 }
@@ -63,7 +66,7 @@ bool cm_marks_is_rolled_back(const struct cm_core *core, uint32_t chain, const s
     for (uint32_t i = 0; i < row->serving_count; i++)
         has_served = has_served || (row->serving[i].node == seen->member.node &&
                                     row->serving[i].incarnation < seen->member.incarnation);
-    if (!has_served || (seen->flags & WIRE_REPORT_HOLDS) == 0)
+    if (!has_served || (seen->flags & WIRE_REPORT_HOLDS) == 0 || PLANTED(R34_OLD_DISK_BELIEVED))
         return false;
     uint64_t mark = state->mark;
     uint64_t digest = state->mark_digest;
@@ -126,7 +129,8 @@ void cm_apply_chain_marks(struct cm_apply *apply, const struct cm_item *item)
         if (mark.chain >= apply->state->chain_count)
             continue;
         struct cm_chain *chain = &apply->state->chains[mark.chain];
-        if (mark.epoch < chain->mark_since || mark.committed <= chain->mark)
+        if (mark.epoch < chain->mark_since || mark.committed <= chain->mark ||
+            PLANTED(R34_MARK_NOT_REPLICATED))
             continue;
         chain->mark = mark.committed;
         chain->mark_digest = mark.digest;

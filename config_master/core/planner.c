@@ -243,7 +243,8 @@ static void add_node(struct cm_core *core, const struct cm_chain *chain, struct 
     fact->is_syncing = (seen->flags & WIRE_REPORT_SYNCING) != 0;
     bool is_halted = (seen->flags & WIRE_REPORT_HALTED) != 0;
     /* A disk that came after the one that served holds nothing of it (S13). */
-    bool same_disk = serving_incarnation(&chain->active, member.node) >= node->disk_since;
+    bool same_disk = serving_incarnation(&chain->active, member.node) >= node->disk_since ||
+                     PLANTED(R34_OTHER_DISK_BELIEVED);
     fact->holds = (seen->flags & WIRE_REPORT_HOLDS) != 0 && !is_halted && same_disk &&
                   !cm_marks_is_rolled_back(core, chain->active.chain, seen);
 }
@@ -365,21 +366,27 @@ static bool fences_are_over(struct cm_core *core, uint32_t number, const struct 
     return false;
 }
 
-/* A row is activated only when one of its members has been heard since it was decided. Deaths come
- * together and are noticed one after the other: a member that is dead already, but not yet silent
- * for long, would become the whole last serving set, and the chain would wait for it although the
- * others hold everything (design, promise 5). The decision itself brings the heartbeat: with it the
- * dead node's state is published, and who installs a map says so at once. */
+/* A row is activated only when one of its members has said something since it was decided. Deaths
+ * come together and are noticed one after the other: a member that is dead already, but not yet
+ * silent for long, would become the whole last serving set, and the chain would wait for it
+ * although the others hold everything (design, promise 5). That a heartbeat comes is not enough, it
+ * may be a dead member's last one (simulator seed 100002790): it must show something that its
+ * sender can have only since then. The decision itself brings that: with it the dead node's state
+ * is published, and who installs a map says so at once; a head that holds its map back (R37) echoes
+ * the challenge. */
 static bool is_heard(struct cm_core *core, uint32_t number, const struct plan_row *row)
 {
-    uint64_t since_us = core->books[number].decided_us;
+    struct cm_chain_book *book = &core->books[number];
+    bool is_found = book->decided_challenge == 0;
+    uint64_t challenge = is_found ? (core->term << 32) | 1 : book->decided_challenge;
     for (uint32_t i = 0; i < row->members_count; i++) {
         const struct cm_live *live = cm_live(core, row->members[i].node);
         if (live != NULL && live->incarnation == row->members[i].incarnation &&
-            live->beat_us > since_us)
+            (cm_has_answered(live, challenge) ||
+             (!is_found && live->map_version > book->decided_version)))
             return true;
     }
-    core->books[number].awaits_beat = true;
+    book->awaits_beat = true;
     return false;
 }
 
@@ -620,7 +627,8 @@ void cm_planner_row_changed(struct cm_core *core, uint32_t chain, unsigned chang
     /* The copy under way keeps its place; what waited for places may go on. */
     cm_planner_mark(core, chain);
     if (is_decided) {
-        core->books[chain].decided_us = core->now_us;
+        core->books[chain].decided_challenge = cm_challenge_new(core);
+        core->books[chain].decided_version = core->state->applied; /* before this command */
         core->books[chain].awaits_beat = false;
         cm_send_decided(core, state, 0);
     } else {

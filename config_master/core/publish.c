@@ -79,10 +79,17 @@ static uint32_t count_tombstones(const struct cm_state *state, uint64_t from)
     return count;
 }
 
-static bool fits_a_delta(const struct cm_state *state, uint64_t from)
+/* Small in the simulator, so that its maps come in pages too. */
+static uint32_t page_rows(const struct cm_core *core)
 {
+    return core->options.page_rows == 0 ? CM_PAGE_ROWS : core->options.page_rows;
+}
+
+static bool fits_a_delta(const struct cm_core *core, uint64_t from)
+{
+    const struct cm_state *state = core->state;
     return from > 0 && from >= state->tombstone_floor &&
-           count_chains(state, from, CM_PAGE_ROWS + 1) <= CM_PAGE_ROWS &&
+           count_chains(state, from, page_rows(core) + 1) <= page_rows(core) &&
            count_nodes(state, from) + count_tombstones(state, from) <= CM_PAGE_NODES &&
            count_buckets(state, from, CM_PAGE_BUCKETS) + count_tombstones(state, from) <=
                CM_PAGE_BUCKETS;
@@ -164,7 +171,7 @@ static void send_page(struct cm_core *core, struct cm_conn *conn)
     fill_common(core, message, stream->request, 0, stream->version);
 
     uint32_t rows_count = state->chain_count - stream->next_chain;
-    rows_count = rows_count < CM_PAGE_ROWS ? rows_count : CM_PAGE_ROWS;
+    rows_count = rows_count < page_rows(core) ? rows_count : page_rows(core);
     struct wire_row *rows = cm_message_alloc(message, rows_count * sizeof *rows);
     for (uint32_t i = 0; i < rows_count; i++)
         rows[i] = plan_row_to_wire(&state->chains[stream->next_chain + i].active);
@@ -197,6 +204,7 @@ static void send_page(struct cm_core *core, struct cm_conn *conn)
     config->nodes_count = nodes_count;
     config->buckets = buckets;
     config->buckets_count = buckets_count;
+    config->page = stream->page++;
     config->more = stream->next_chain < state->chain_count || more_nodes || more_buckets;
     stream->is_open = config->more;
 }
@@ -212,7 +220,7 @@ static void open_stream(struct cm_core *core, struct cm_conn *conn, uint64_t req
 static void send_map(struct cm_core *core, struct cm_conn *conn, uint64_t request, uint64_t from)
 {
     conn->sent_version = core->state->version;
-    if (fits_a_delta(core->state, from))
+    if (fits_a_delta(core, from))
         send_delta(core, conn->conn, request, from);
     else
         open_stream(core, conn, request);

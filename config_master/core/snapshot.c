@@ -2,10 +2,13 @@
  * cm_state_snapshot(); equal states give equal bytes, which tests of determinism compare. */
 #include "base/buf.h"
 #include "base/contract.h"
+#include "base/planted.h"
 #include "config_master/core/cm_state.h"
 #include "config_master/core/codec.h"
 
-enum { SNAPSHOT_FORMAT = 2 }; /* 1: without marks (R34) */
+/* 1: without marks (R34). 2: without access keys and bucket configurations; still written while
+ * there are none, so that masters of the release before can read it. */
+enum { SNAPSHOT_FORMAT = 3 };
 
 static void write_node(struct cm_writer *writer, const struct cm_node *node)
 {
@@ -205,11 +208,64 @@ static void read_books(struct cm_reader *reader, struct cm_state *state)
     state->setting_count = count;
 }
 
+static uint32_t count_configs(const struct cm_state *state)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < state->bucket_count; i++)
+        count += state->buckets[i]->config_version != 0 ? 1 : 0;
+    return count;
+}
+
+static void write_documents(struct cm_writer *writer, const struct cm_state *state)
+{
+    cm_write_u64(writer, state->keys_version);
+    uint32_t key_count = PLANTED(D20_KEYS_NOT_IN_SNAPSHOT) ? 0 : state->key_count;
+    cm_write_u32(writer, key_count);
+    for (uint32_t i = 0; i < key_count; i++)
+        cm_write_bytes(writer, slice_of(state->keys[i].record, state->keys[i].length));
+    cm_write_u32(writer, count_configs(state));
+    for (uint32_t i = 0; i < state->bucket_count; i++) {
+        const struct cm_bucket *bucket = state->buckets[i];
+        if (bucket->config_version == 0)
+            continue;
+        cm_write_bytes(writer, slice_of_text(bucket->name));
+        cm_write_u64(writer, bucket->config_version);
+        cm_write_long_bytes(writer, slice_of(bucket->config, bucket->config_length));
+    }
+}
+
+static void read_documents(struct cm_reader *reader, struct cm_state *state)
+{
+    uint64_t version = cm_read_u64(reader);
+    uint32_t count = cm_read_count(reader, BOUND_ACCESS_KEYS, 2);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        struct wire_access_key key;
+        struct slice record = cm_read_bytes(reader, CM_KEY_RECORD_BYTES);
+        if (reader->failed || !wire_access_key_read(record, &key) || key.id.length == 0 ||
+            key.secret.length == 0 || cm_state_key(state, key.id) != NULL ||
+            !cm_state_put_key(state, &key, version))
+            reader->failed = true;
+    }
+    state->keys_version = version;
+    count = cm_read_count(reader, BOUND_BUCKETS, 14);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        struct cm_bucket *bucket =
+            cm_state_bucket(state, cm_read_bytes(reader, BOUND_BUCKET_NAME_MAX));
+        uint64_t config_version = cm_read_u64(reader);
+        struct slice config = cm_read_long_bytes(reader, BOUND_BUCKET_CONFIG_BYTES);
+        if (reader->failed || bucket == NULL || bucket->config_version != 0 ||
+            config_version == 0 ||
+            !cm_state_set_bucket_config(state, bucket, config, config_version))
+            reader->failed = true;
+    }
+}
+
 struct buf *cm_state_snapshot(const struct cm_state *state)
 {
+    bool has_documents = state->keys_version != 0 || count_configs(state) > 0;
     struct cm_writer writer;
     cm_writer_init(&writer);
-    cm_write_u8(&writer, SNAPSHOT_FORMAT);
+    cm_write_u8(&writer, has_documents ? SNAPSHOT_FORMAT : SNAPSHOT_FORMAT - 1);
     cm_write_uuid(&writer, &state->cluster);
     cm_write_u64(&writer, state->applied);
     cm_write_u64(&writer, state->version);
@@ -227,6 +283,8 @@ struct buf *cm_state_snapshot(const struct cm_state *state)
     for (uint32_t i = 0; i < state->bucket_count; i++)
         write_bucket(&writer, state->buckets[i]);
     write_books(&writer, state);
+    if (has_documents)
+        write_documents(&writer, state);
     return cm_writer_take(&writer);
 }
 
@@ -311,6 +369,8 @@ static void read_sections(struct cm_reader *reader, struct cm_state *state, uint
     for (uint32_t i = 0; i < buckets && !reader->failed; i++)
         read_bucket(reader, state);
     read_books(reader, state);
+    if (format > 2 && !reader->failed)
+        read_documents(reader, state);
 }
 
 enum err cm_state_restore(struct slice bytes, const struct uuid *cluster, uint64_t index,

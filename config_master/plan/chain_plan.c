@@ -174,7 +174,8 @@ static void restart(const struct plan_input *input, struct plan_step *step)
     step->row.members_count = 1;
     step->row.joiner = (struct wire_member){0, 0};
     step->row.frozen = false;
-    set_fences(input, step);
+    if (!PLANTED(R33_NOT_FENCED))
+        set_fences(input, step);
 }
 
 static void plan_with_decided(const struct plan_input *input, struct plan_step *step)
@@ -224,6 +225,8 @@ static bool joiner_is_hopeless(const struct plan_input *input)
 {
     const struct plan_row *active = input->active;
     uint32_t tail = active->members[active->members_count - 1].node;
+    if (PLANTED(R23_JOINER_NOT_CANCELLED))
+        return false;
     return !is_alive(input, active->joiner) || input->cancel_joiner ||
            link_is_bad(input, tail, active->joiner.node, true) ||
            active->joiner.node == input->evict || active->members_count >= wanted_count(input);
@@ -298,6 +301,8 @@ static bool add_joiner(const struct plan_input *input, struct plan_step *step)
             continue;
         step->kind = PLAN_ADD_JOINER;
         step->row = next_row(input);
+        if (PLANTED(R1_JOINER_IN_SAME_EPOCH))
+            step->row.epoch = active->epoch;
         step->row.joiner = (struct wire_member){known->node, known->incarnation};
         return true;
     }

@@ -3,6 +3,7 @@
  * A configuration is in use from the moment it is in the log, committed or not, and no longer when
  * its entry is truncated. A server to be added first catches up as a joiner that counts nowhere, so
  * that the log of a member is never empty. */
+#include "base/planted.h"
 #include "config_master/raft/internal.h"
 
 bool raft_configuration_has(const struct raft_configuration *configuration, uint32_t id)
@@ -162,7 +163,8 @@ void raft_membership_change(struct raft *raft, uint64_t id,
     enum err err = ERR_OK;
     if (raft->role != RAFT_LEADER || raft->transfer.active)
         err = ERR_NOT_LEADER;
-    else if (raft->commit < raft->term_start_index || raft->configuration_index > raft->commit ||
+    else if ((raft->commit < raft->term_start_index && !PLANTED(R32_BEFORE_OWN_COMMIT)) ||
+             (raft->configuration_index > raft->commit && !PLANTED(R32_TWO_AT_ONCE)) ||
              raft->change.phase != RAFT_CHANGE_NONE)
         err = ERR_NOT_READY; /* R32 */
     else if (configuration->count == 0 || configuration->count > BOUND_MASTERS ||

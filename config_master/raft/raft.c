@@ -436,7 +436,7 @@ uint64_t raft_lease_until_us(const struct raft *raft)
 {
     if (raft->role != RAFT_LEADER || raft->halted ||
         (raft->transfer.sent && !PLANTED(R31_LEASE_AFTER_TRANSFER)) ||
-        raft->applied < raft->term_start_index)
+        (raft->applied < raft->term_start_index && !PLANTED(R31_LEASE_BEFORE_NOOP)))
         return 0;
     uint64_t sent_us = raft_quorum(raft, RAFT_MEASURE_SENT);
     if (PLANTED(R31_LEASE_WITHOUT_QUORUM))

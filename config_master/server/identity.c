@@ -38,7 +38,8 @@ static void forget(struct server_identities *identities, uint32_t master)
     identities->count = kept;
 }
 
-void server_identity_apply(struct server *server, enum server_command command, struct slice body)
+void server_identity_apply(struct server *server, enum server_command command, uint64_t index,
+                           struct slice body)
 {
     if (command == SERVER_COMMAND_RECORD && body.length >= RECORD_BYTES) {
         struct uuid disk;
@@ -49,6 +50,10 @@ void server_identity_apply(struct server *server, enum server_command command, s
               uuid_format(&disk, text));
     } else if (command == SERVER_COMMAND_FORGET && body.length >= FORGET_BYTES) {
         forget(&server->identities, bytes_get_u32(body.data));
+        server->forget_index = index;
+        struct server_peer *peer = server_peer_find(server, bytes_get_u32(body.data));
+        if (peer != NULL)
+            peer->log_term = 0;
         TRACE(&server->options.trace, "the disk of master %u is forgotten",
               bytes_get_u32(body.data));
     } else {
@@ -93,6 +98,22 @@ static void propose_record(struct server *server, uint32_t master, const struct 
                    slice_of(body, sizeof body));
 }
 
+/* Which disk a master has now, its connections' hellos do not tell: one of them may be of a process
+ * that died with its disk and whose connection nobody has ended yet. To record that disk would lock
+ * the new one out for ever. But who acknowledges entries of our own term, beyond the newest FORGET,
+ * is no ghost of before it was added. */
+void server_identity_note(struct server *server, struct server_peer *peer, const struct uuid *disk,
+                          const struct wire_message *message)
+{
+    const struct wire_raft_appended *appended = &message->u.raft_appended;
+    if (message->type != WIRE_RAFT_APPENDED || raft_role(server->raft) != RAFT_LEADER ||
+        appended->term != raft_term(server->raft) || !appended->success ||
+        appended->match_index == 0 || appended->match_index < server->forget_index)
+        return;
+    peer->log_term = appended->term;
+    peer->log_disk = *disk;
+}
+
 void server_identity_record(struct server *server)
 {
     /* Only with its own no-op applied does a leader know what is recorded already. */
@@ -112,12 +133,11 @@ void server_identity_record(struct server *server)
             continue;
         }
         struct server_peer *peer = server_peer_find(server, id);
-        const struct uuid *disk = peer == NULL ? NULL : server_peer_disk(peer);
-        if (disk == NULL || uuid_is_zero(disk) || peer->is_recording ||
+        if (peer == NULL || peer->log_term != raft_term(server->raft) || peer->is_recording ||
             raft_lost_disk(server->raft, id))
             continue;
         peer->is_recording = true;
-        propose_record(server, id, disk);
+        propose_record(server, id, &peer->log_disk);
     }
 }
 

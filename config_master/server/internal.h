@@ -49,7 +49,9 @@ struct server_peer {
     uint64_t conn; /* its newest accepted connection, or 0 */
     struct uuid conn_disk;
     uint32_t conn_pid;
-    bool is_recording; /* a RECORD of it is in the log and not answered */
+    uint64_t log_term;    /* the newest term of ours in which it has acknowledged entries, or 0, */
+    struct uuid log_disk; /* ... and the disk that it named on that connection */
+    bool is_recording;    /* a RECORD of it is in the log and not answered */
 };
 
 /* An addition whose FORGET is not committed yet. */
@@ -73,6 +75,7 @@ struct server {
     struct server_identities identities;
     struct server_peer peers[SERVER_PEERS_MAX];
     bool is_recording_self;
+    uint64_t forget_index; /* log index of the newest FORGET applied in this life */
     struct server_change changes[SERVER_CHANGES_MAX];
     struct raft_configuration connect;                  /* last told by CONFIGURATION */
     struct wire_master_info masters[BOUND_MASTERS + 1]; /* last told to the cluster core */
@@ -112,11 +115,15 @@ uint64_t server_request_id(enum server_request request, uint64_t number);
 /* identity.c */
 const struct server_identity *server_identity_find(const struct server_identities *identities,
                                                    uint32_t master);
-void server_identity_apply(struct server *server, enum server_command command, struct slice body);
+void server_identity_apply(struct server *server, enum server_command command, uint64_t index,
+                           struct slice body);
 /* False: another disk is recorded for that master. */
 bool server_identity_allows(const struct server *server, uint32_t master, const struct uuid *disk);
 /* The leader records the members that it has seen. */
 void server_identity_record(struct server *server);
+/* A Raft message of that master on a connection that named that disk. */
+void server_identity_note(struct server *server, struct server_peer *peer, const struct uuid *disk,
+                          const struct wire_message *message);
 void server_identity_recorded(struct server *server, uint32_t master);
 void server_identity_forget_then_add(struct server *server, uint64_t id,
                                      const struct raft_server *joiner);

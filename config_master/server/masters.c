@@ -142,6 +142,7 @@ void server_master_receive(struct server *server, struct server_peer *peer, bool
         }
         return;
     }
+    server_identity_note(server, peer, disk, message);
     struct raft_event event = {.kind = RAFT_EVENT_RECEIVE, .message = message};
     server_step_raft(server, &event);
 }

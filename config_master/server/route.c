@@ -95,7 +95,7 @@ static void route_apply(struct server *server, const struct raft_effect *effect)
         return;
     }
     if (command.data[0] != SERVER_COMMAND_CLUSTER) {
-        server_identity_apply(server, (enum server_command)command.data[0],
+        server_identity_apply(server, (enum server_command)command.data[0], effect->index,
                               slice_of(command.data + 1, command.length - 1));
         return;
     }

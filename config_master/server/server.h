@@ -5,11 +5,11 @@
  * entry, a committed entry becomes an APPLY, ...), keeps the disk identity of each master, and says
  * which masters to connect to. What it is not: it knows no chain rule and no Raft rule.
  *
- * Disk identity: each master has a disk UUID in its hello. The first leader that sees a member's
- * hello records (master id -> disk UUID) by a replicated command; from then on Raft messages of
- * that id with another disk are refused, counted and traced. Adding a master (again) forgets what
- * was recorded. Besides, Raft itself refuses a member whose log is empty (raft_lost_disk). So a
- * master that lost its disk is out until it is removed and added again.
+ * Disk identity: each master has a disk UUID in its hello. The first leader whose entries a
+ * member acknowledges records (master id -> disk UUID) by a replicated command; from then on Raft
+ * messages of that id with another disk are refused, counted and traced. Adding a master (again)
+ * forgets what was recorded. Besides, Raft itself refuses a member whose log is empty
+ * (raft_lost_disk). So a master that lost its disk is out until it is removed and added again.
  *
  * Sequence: bootstrap (server_bootstrap) once on an empty store -> server_new -> server_step(event)
  * -> run the effects in order -> ... One owner, one thread. */

@@ -280,6 +280,26 @@ START_TEST(a_retry_after_a_join_finds_its_outcome_at_the_joiner)
 }
 END_TEST
 
+START_TEST(a_copy_carries_the_session_floor)
+{
+    for (uint64_t session = 1; session <= BOUND_SESSIONS_PER_CHAIN + 1; session++) {
+        world_put_at(world, 1, 0, session, 1, "key", "v", WIRE_CONDITION_NONE, none);
+        if (session % 64 == 0)
+            world_run(world);
+    }
+    world_advance(world, 300000);
+    world_row_push(world, 0, "12", 3);
+    ck_assert(join_ends(3, "123"));
+    ck_assert_uint_eq(world_view(world, 3, 0).session_floor, 1);
+    world_crash(world, 1, 0);
+    world_crash(world, 2, 0);
+    world_row_push(world, 0, "3", 0);
+    world_advance(world, 300000);
+    uint64_t late = world_put_at(world, 3, 0, 1, 1, "key", "v", WIRE_CONDITION_NONE, none);
+    assert_refused(world, late, ERR_SESSION_EXPIRED);
+}
+END_TEST
+
 START_TEST(chunks_and_open_uploads_join_too)
 {
     world_stage(world, 0, "big", 77, 0, "aaaa");
@@ -309,6 +329,34 @@ END_TEST
 
 /* The source's rows may show more than what was reported stored there. Applying an older update
  * over a newer row would purge the chunks of the newer one. */
+/* Simulator seed 400003475. A node alone starts its chain again with an undecided chunk; the upload
+ * is dropped, and the chunk's row with it, before the joiner was sent the chunk. */
+START_TEST(a_chunk_whose_upload_was_dropped_since_is_sent_to_the_joiner)
+{
+    world_row_push(world, 0, "1", 0);
+    world_run(world);
+    world_stage(world, 0, "large", 7, 0, "bytes");
+    world_flush(world); /* its row is on the disk, nothing more */
+    while (world->nodes[1].tokens_count > 0)
+        world_complete_store(world, 1);
+    world_crash(world, 1, SIZE_MAX);
+    world_restart(world, 1);
+    world->nodes[1].are_stores_held = true; /* what it takes over is committed, not yet applied */
+    world->is_link_cut[1][3] = true;        /* the joiner announces itself, and hears nothing */
+    world_row_push(world, 0, "1", 3);
+    world_run(world);
+    uint64_t dropped = world_abort(world, 0, "large", 7);
+    world->nodes[1].are_stores_held = false;
+    world_advance(world, 50000);
+    assert_outcome(world, dropped, ERR_OK);
+    ck_assert_uint_eq(world_rows(world, 1, CN_FAMILY_CHUNKS, 0), 0);
+    world->is_link_cut[1][3] = false;
+    ck_assert(join_ends(3, "13"));
+    ck_assert_int_eq(world->nodes[1].halted, ERR_OK);
+    assert_all_equal(1, 3);
+}
+END_TEST
+
 START_TEST(an_older_live_update_leaves_a_newer_copied_row_alone)
 {
     world_stage(world, 0, "big", 71, 0, "aaaa");
@@ -409,7 +457,9 @@ int main(void)
     tcase_add_test(tests, a_joiner_that_dies_half_way_is_no_starter);
     tcase_add_test(tests, a_member_named_without_a_complete_copy_halts);
     tcase_add_test(tests, a_retry_after_a_join_finds_its_outcome_at_the_joiner);
+    tcase_add_test(tests, a_copy_carries_the_session_floor);
     tcase_add_test(tests, chunks_and_open_uploads_join_too);
+    tcase_add_test(tests, a_chunk_whose_upload_was_dropped_since_is_sent_to_the_joiner);
     tcase_add_test(tests, an_older_live_update_leaves_a_newer_copied_row_alone);
     tcase_add_test(tests, positions_of_an_earlier_copy_count_for_nothing);
     tcase_add_test(tests, a_joiner_that_lags_too_far_starts_its_copy_again);

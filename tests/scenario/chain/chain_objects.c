@@ -142,6 +142,77 @@ START_TEST(replaced_chunks_are_purged_after_the_grace)
 }
 END_TEST
 
+static void flush_two(void)
+{
+    struct cn_event event = {.kind = CN_EVENT_FLUSH};
+    world_event(world, 2, &event);
+}
+
+/* Node 2 writes slowly: two batches are always under way. */
+static void slow_down_two(const char *more)
+{
+    world->nodes[2].are_stores_held = true;
+    for (; *more != '\0'; more++) {
+        char key[2] = {*more, '\0'};
+        world_put(world, 0, key, "x");
+        world_run(world);
+    }
+    ck_assert_uint_eq(world->nodes[2].tokens_count, 2);
+}
+
+static void assert_chunk_is_everywhere(void)
+{
+    world->nodes[2].are_stores_held = false;
+    world_advance(world, 300000);
+    for (uint32_t node = 1; node <= 3; node++) {
+        ck_assert_uint_eq(world_rows(world, node, CN_FAMILY_UPLOADS, 0), 1);
+        ck_assert_uint_eq(world_rows(world, node, CN_FAMILY_CHUNKS, 0), 1);
+    }
+}
+
+/* It knows that the ABORT is committed, and has had no batch for it, when a late copy of the chunk
+ * comes. */
+START_TEST(a_chunk_that_follows_the_abort_of_its_upload_stays)
+{
+    uint64_t first = world_stage(world, 0, "big", 7, 0, "aaaa");
+    world_advance(world, 300000);
+    assert_outcome(world, first, ERR_OK);
+    world->nodes[2].are_stores_held = true;
+    uint64_t gone = world_abort(world, 0, "big", 7);
+    world_run(world);
+    slow_down_two("a");
+    world_put(world, 0, "b", "x");
+    world_run(world);
+    world_complete_store(world, 2);
+    flush_two(); /* "b" goes to the disk: no place for a third batch */
+    ck_assert_uint_eq(world->nodes[2].tokens_count, 2);
+    world_run(world);
+    assert_outcome(world, gone, ERR_OK);
+    ck_assert_uint_eq(world_rows(world, 1, CN_FAMILY_CHUNKS, 0), 0);
+    ck_assert_uint_eq(world_rows(world, 2, CN_FAMILY_CHUNKS, 0), 1);
+    world_stage(world, 0, "big", 7, 0, "aaaa");
+    world_run(world);
+    assert_chunk_is_everywhere();
+}
+END_TEST
+
+START_TEST(a_chunk_that_follows_the_purge_of_its_upload_stays)
+{
+    uint64_t first = world_stage(world, 0, "big", 7, 0, "aaaa");
+    world_publish(world, 0, "big", 7, 1, 4, 4);
+    world_put(world, 0, "big", "small now");
+    world_advance(world, 1000000);
+    assert_outcome(world, first, ERR_OK);
+    slow_down_two("ab");
+    world_advance(world, 3000000); /* the grace is over */
+    ck_assert_uint_eq(world_rows(world, 1, CN_FAMILY_CHUNKS, 0), 0);
+    ck_assert_uint_eq(world_rows(world, 2, CN_FAMILY_CHUNKS, 0), 1);
+    world_stage(world, 0, "big", 7, 0, "aaaa");
+    world_run(world);
+    assert_chunk_is_everywhere();
+}
+END_TEST
+
 START_TEST(abandoned_uploads_are_collected_by_the_head)
 {
     upload_two(7);
@@ -377,6 +448,8 @@ int main(void)
     tcase_add_test(tests, an_aborted_upload_is_gone_with_its_chunks);
     tcase_add_test(tests, a_late_chunk_of_a_published_upload_does_not_open_it_again);
     tcase_add_test(tests, replaced_chunks_are_purged_after_the_grace);
+    tcase_add_test(tests, a_chunk_that_follows_the_abort_of_its_upload_stays);
+    tcase_add_test(tests, a_chunk_that_follows_the_purge_of_its_upload_stays);
     tcase_add_test(tests, abandoned_uploads_are_collected_by_the_head);
     tcase_add_test(tests, staged_chunks_survive_a_whole_chain_restart);
     tcase_add_test(tests, a_listing_merges_all_chains_in_key_order);

@@ -37,6 +37,14 @@ static void draw_weather(void)
     weather->observe_in = 3 + (uint32_t)below(20);
     weather->is_flood = below(16) == 0;
     h->world->lease_us = 200000 + below(800000);
+    weather->write_floor = below(3) == 0 ? 2 : 1;
+    weather->is_sparse = below(4) == 0;
+    if (weather->is_sparse) {
+        weather->fault_in = 3000;
+        weather->suspect_in = 300;
+        weather->swap_in = 8;
+        weather->replay_in = 1;
+    }
 }
 
 static void crash(uint32_t node, size_t keep)
@@ -46,6 +54,7 @@ static void crash(uint32_t node, size_t keep)
         return;
     check_durable_before_crash(node);
     world_crash(world, node, keep);
+    memset(h->epochs_seen[node], 0, sizeof h->epochs_seen[node]);
     h->restart_us[node] = world->now_us + below(600000);
 }
 
@@ -126,6 +135,19 @@ static void fault_step(void)
     }
 }
 
+/* What one node sends down its chains comes later, if at all. */
+static void clog_step(void)
+{
+    bool is_leaving = false; /* until it has left, or its updates would still arrive in time */
+    for (uint32_t chain = 0; chain < CHAINS; chain++)
+        is_leaving =
+            is_leaving || (h->clogged_node != 0 && h->removals[chain].node == h->clogged_node);
+    if (h->world->now_us < h->clogged_until_us || is_leaving)
+        return;
+    h->clogged_node = (uint32_t)below(2 * NODES);
+    h->clogged_until_us = h->world->now_us + some_time();
+}
+
 static void heal_step(void)
 {
     struct world *world = h->world;
@@ -149,12 +171,17 @@ static void heal_step(void)
 }
 
 /* Remembers some messages between nodes, to bring them again in a later epoch or to a later life of
- * their receiver (checklist 30). */
+ * their receiver (checklist 30). In a sparse life some updates come only so: their sender has left
+ * by then, dropped them, and is back. */
 static bool remember(struct world *world, const struct world_message *message, void *context)
 {
     (void)world;
     (void)context;
-    if (below(25) != 0)
+    bool is_clogged = h->weather.is_sparse && !h->is_calm && message->from == h->clogged_node;
+    if (is_clogged && message->message.type == WIRE_MARK)
+        return false;
+    bool is_taken = is_clogged && message->message.type == WIRE_FORWARD;
+    if (!is_taken && below(h->weather.is_sparse ? 200 : 25) != 0)
         return true;
     struct world_message *kept = &h->frames[h->frames_count];
     if (h->frames_count < FRAMES) {
@@ -165,7 +192,7 @@ static bool remember(struct world *world, const struct world_message *message, v
     }
     *kept = *message;
     wire_message_copy(&message->message, &kept->message);
-    return true;
+    return !is_taken;
 }
 
 static void replay_frame(void)
@@ -210,6 +237,7 @@ static void step(void)
     world->now_us += below(2000);
     if (getenv("CATENA_STORY") != NULL && world->story.length > 40000000)
         text_clear(&world->story);
+    note_lapses();
     master_deliver_beats();
     for (uint64_t i = below(16); i > 0; i--)
         (void)world_step_message(world);
@@ -228,6 +256,8 @@ static void step(void)
     }
     if (!h->is_calm && once_in(h->weather.fault_in))
         fault_step();
+    if (h->weather.is_sparse)
+        clog_step();
     heal_step();
     check_replies();
     check_members();
@@ -268,6 +298,9 @@ static void check_replicas(void)
             struct cn_chain_view view = world_view(world, row->members[i].node, chain);
             EXPECT(view.committed == first.committed && view.digest == first.digest,
                    "chain %u: member %u has another history", chain, row->members[i].node);
+            EXPECT(view.session_floor == first.session_floor,
+                   "chain %u: member %u has another session floor (R11)", chain,
+                   row->members[i].node);
             EXPECT(world_same_rows(world, chain, row->members[0].node, row->members[i].node),
                    "chain %u: member %u has other rows", chain, row->members[i].node);
         }
@@ -353,8 +386,10 @@ static void run_seed(uint64_t seed, uint64_t steps)
     h->world->on_beat = master_on_beat;
     world_row_push(h->world, 0, "123", 0);
     world_row_push(h->world, 1, "345", 0);
-    for (uint32_t chain = 0; chain < CHAINS; chain++)
+    for (uint32_t chain = 0; chain < CHAINS; chain++) {
+        h->world->rows[chain].write_floor = h->weather.write_floor;
         note_row(chain);
+    }
     if (h->weather.is_flood) /* long enough for sessions to be forgotten (D4) */
         steps *= 4;
     for (uint64_t i = 0; i < steps; i++)

@@ -30,6 +30,7 @@ static void node_options(struct world_node *node, struct cn_options *options)
         .neighbour_us = 400000,
         .upload_idle_us = 10000000,
         .purge_grace_us = 2000000,
+        .token_keep_ms = 20000,
         .trace = {.emit = tell, .context = node},
     };
 }
@@ -555,25 +556,6 @@ uint64_t world_put(struct world *world, uint32_t chain, const char *key, const c
                         key, value, WIRE_CONDITION_NONE, (struct origin){0});
 }
 
-uint64_t world_delete(struct world *world, uint32_t chain, const char *key)
-{
-    struct wire_message message = {.type = WIRE_DELETE};
-    message.u.delete = (struct wire_delete){
-        .request = ++world->next_request,
-        .chain = chain,
-        .epoch = world->rows[chain].epoch,
-        .map_version = world->version,
-        .session = world->session,
-        .seq = ++world->seq[chain],
-        .bucket = WORLD_BUCKET,
-        .key = slice_of_text(key),
-    };
-    if (message.u.delete.seq > 100)
-        message.u.delete.seq_floor = message.u.delete.seq - 100;
-    world_client(world, world_head(world, chain), 1, &message);
-    return world->next_request;
-}
-
 uint64_t world_get_at(struct world *world, uint32_t node, uint32_t chain, const char *key)
 {
     struct wire_message message = {.type = WIRE_GET};
@@ -614,28 +596,6 @@ uint64_t world_stage(struct world *world, uint32_t chain, const char *key, uint6
     return world->next_request;
 }
 
-uint64_t world_publish(struct world *world, uint32_t chain, const char *key, uint64_t upload,
-                       uint32_t chunks, uint32_t chunk_bytes, uint64_t size)
-{
-    struct wire_message message = {.type = WIRE_PUT};
-    message.u.put = (struct wire_put){
-        .request = ++world->next_request,
-        .chain = chain,
-        .epoch = world->rows[chain].epoch,
-        .map_version = world->version,
-        .session = world->session,
-        .seq = ++world->seq[chain],
-        .bucket = WORLD_BUCKET,
-        .key = slice_of_text(key),
-        .size = size,
-        .upload_low = upload,
-        .chunk_count = chunks,
-        .chunk_bytes = chunk_bytes,
-    };
-    world_client(world, world_head(world, chain), 1, &message);
-    return world->next_request;
-}
-
 uint64_t world_abort(struct world *world, uint32_t chain, const char *key, uint64_t upload)
 {
     struct wire_message message = {.type = WIRE_ABORT};
@@ -649,28 +609,6 @@ uint64_t world_abort(struct world *world, uint32_t chain, const char *key, uint6
         .upload_low = upload,
     };
     world_client(world, world_head(world, chain), 1, &message);
-    return world->next_request;
-}
-
-uint64_t world_list(struct world *world, uint32_t node, const char *prefix, const char *after,
-                    const char *delimiter, uint32_t limit)
-{
-    struct wire_chain_at chains[WORLD_CHAINS];
-    for (uint32_t i = 0; i < world->chains; i++)
-        chains[i] = (struct wire_chain_at){.chain = i, .epoch = world->rows[i].epoch};
-    struct wire_message message = {.type = WIRE_LIST};
-    message.u.list = (struct wire_list){
-        .request = ++world->next_request,
-        .map_version = world->version,
-        .bucket = WORLD_BUCKET,
-        .prefix = slice_of_text(prefix),
-        .start_after = slice_of_text(after),
-        .delimiter = slice_of_text(delimiter),
-        .limit = limit,
-        .chains = chains,
-        .chains_count = world->chains,
-    };
-    world_client(world, node, 1, &message);
     return world->next_request;
 }
 
@@ -742,6 +680,8 @@ bool world_same_rows(const struct world *world, uint32_t chain, uint32_t a, uint
 {
     return same_family(world, CN_FAMILY_OBJECTS, chain, a, b) &&
            same_family(world, CN_FAMILY_UPLOADS, chain, a, b) &&
+           same_family(world, CN_FAMILY_MULTI, chain, a, b) &&
+           same_family(world, CN_FAMILY_TOKENS, chain, a, b) &&
            same_family(world, CN_FAMILY_SESSIONS, chain, a, b) &&
            same_family(world, CN_FAMILY_PENDING, chain, a, b);
 }

@@ -52,7 +52,8 @@ struct attempt {
     uint64_t request;
     uint32_t op;
     uint32_t node;
-    uint32_t stage; /* 0, or 1 + index of the chunk */
+    uint32_t stage;      /* 0, or 1 + index of the chunk */
+    uint64_t arrived_us; /* the newest copy */
     struct origin floors[KEYS];
     bool are_absent[KEYS];
 };
@@ -106,7 +107,9 @@ struct weather {
     uint32_t replay_in;
     uint32_t observe_in;
     uint64_t beat_delay_us;
-    bool is_flood; /* every update in a session of its own */
+    bool is_flood;  /* every update in a session of its own */
+    bool is_sparse; /* many reconfigurations, few updates, and those come late (R3) */
+    uint32_t write_floor;
 };
 
 /* Who was in a row, for as many epochs as a life has. */
@@ -140,9 +143,13 @@ struct history {
     uint64_t resume_us[NODES + 1];
     uint64_t apart_us[NODES + 1]; /* cut off from nodes and master until then; clients reach it */
     uint64_t deaf_us[NODES + 1];
-    uint64_t stall_us[NODES + 1]; /* its disk answers nothing until then */
-    uint64_t split_us[NODES + 1]; /* cut off from nodes, not from the master */
-    uint64_t committed[CHAINS];   /* by anybody, ever; and the history up to there */
+    uint64_t stall_us[NODES + 1];  /* its disk answers nothing until then */
+    uint64_t lapsed_us[NODES + 1]; /* when it was last surely without a lease */
+    uint64_t split_us[NODES + 1];  /* cut off from nodes, not from the master */
+    uint32_t left_node;            /* the last that was removed */
+    uint32_t clogged_node;
+    uint64_t clogged_until_us;
+    uint64_t committed[CHAINS]; /* by anybody, ever; and the history up to there */
     uint64_t digest[CHAINS];
     struct past_row past[CHAINS][PAST]; /* by epoch */
     uint64_t epochs_seen[NODES + 1][CHAINS];
@@ -191,6 +198,8 @@ void deliver_ancient(void);
 bool clients_are_idle(void);
 
 /* random_check.c */
+void note_arrival(const struct wire_message *message);
+void note_lapses(void);
 void check_replies(void);
 void check_members(void);
 void note_row(uint32_t chain); /* a new one */

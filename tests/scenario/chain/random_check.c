@@ -172,6 +172,9 @@ static void check_update(const struct attempt *attempt, const struct wire_update
     op->is_unknown = false;
     if (reply->outcome == ERR_OK) {
         EXPECT(!was_done || op->has_version, "op %u first failed, then succeeded", attempt->op);
+        EXPECT(reply->version.epoch >= PAST ||
+                   h->past[op->chain][reply->version.epoch].members_count >= h->weather.write_floor,
+               "op %u was admitted below the write floor", attempt->op);
         set_version(attempt->op, reply->version);
         raise_floor(&h->keys[op->chain][op->key], reply->version, op->kind == OP_DELETE);
         h->writes_acked++;
@@ -202,6 +205,27 @@ static struct attempt *attempt_of(uint64_t request)
     return NULL;
 }
 
+void note_arrival(const struct wire_message *message)
+{
+    struct attempt *attempt = attempt_of(wire_message_request(message));
+    if (attempt != NULL)
+        attempt->arrived_us = h->world->now_us;
+}
+
+void note_lapses(void)
+{
+    for (uint32_t node = 1; node <= NODES; node++)
+        if (h->world->nodes[node].lease_until_us <= h->world->now_us)
+            h->lapsed_us[node] = h->world->now_us;
+}
+
+/* R16: a read that was there when the lease ended is refused, not kept for the next lease. */
+static void check_lease(const struct attempt *attempt)
+{
+    EXPECT(h->lapsed_us[attempt->node] <= attempt->arrived_us,
+           "node %u answers a read that has waited longer than its lease", attempt->node);
+}
+
 void check_replies(void)
 {
     struct world *world = h->world;
@@ -218,11 +242,13 @@ void check_replies(void)
                 check_update(attempt, &reply->u.updated);
             break;
         case WIRE_OBJECT:
+            check_lease(attempt);
             check_object(attempt, reply);
             h->reads_checked++;
             h->ops[attempt->op].is_done = true;
             break;
         case WIRE_LISTED:
+            check_lease(attempt);
             check_list(attempt, &reply->u.listed);
             h->ops[attempt->op].is_done = true;
             break;
@@ -292,8 +318,15 @@ static void check_chain(uint32_t chain)
     for (uint32_t node = 1; node <= NODES; node++)
         views[node] = world_view(h->world, node, chain);
     note_committed(chain, views);
-    for (uint32_t node = 1; node <= NODES; node++)
+    for (uint32_t node = 1; node <= NODES; node++) {
+        EXPECT(views[node].role == CN_ROLE_NONE || views[node].epoch <= row->epoch,
+               "chain %u: node %u has a role in epoch %llu, which is not active (R28)", chain, node,
+               (unsigned long long)views[node].epoch);
+        EXPECT(views[node].epoch >= h->epochs_seen[node][chain],
+               "chain %u: node %u goes back to epoch %llu (R5)", chain, node,
+               (unsigned long long)views[node].epoch);
         h->epochs_seen[node][chain] = views[node].epoch;
+    }
     for (uint32_t i = 0; i < row->members_count; i++) {
         uint32_t node = row->members[i].node;
         const struct cn_chain_view *view = &views[node];

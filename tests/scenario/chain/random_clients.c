@@ -115,6 +115,7 @@ static void dispatch(uint32_t node, struct wire_message *message, bool is_final)
             return;
         }
     }
+    note_arrival(message);
     world_client(h->world, node, 1, message);
 }
 
@@ -180,6 +181,7 @@ void deliver_late(void)
         return;
     struct late late = h->late[at];
     h->late[at] = h->late[--h->late_count];
+    note_arrival(&late.message);
     world_client(h->world, late.node, 1, &late.message);
 }
 
@@ -231,6 +233,8 @@ static void new_op(struct client *client)
     if (op->kind == OP_MATCH && (key->is_absent || origin_is_none(key->floor)))
         op->kind = OP_PUT;
     op->match = key->floor;
+    if (h->weather.is_sparse)
+        op->kind = OP_PUT;
     if (op->kind == OP_UPLOAD)
         op->chunks = 1 + (uint32_t)below(CHUNKS);
     if (is_read(op))
@@ -249,6 +253,8 @@ void client_step(uint32_t index)
     bool is_new = client->op == 0 || h->ops[client->op].is_done;
     if (is_new) {
         client->op = 0;
+        if (h->weather.is_sparse && below(200) != 0)
+            return;
         if (h->is_calm || h->ops_count >= OPS - 100)
             return;
         new_op(client);
@@ -260,6 +266,8 @@ void client_step(uint32_t index)
     if (row->epoch == 0 || h->is_calm || !once_in(h->weather.stale_in))
         refresh(row, op->chain);
     client->retry_us = h->world->now_us + 20000 + below(200000);
+    if (h->weather.is_sparse && !h->is_calm)
+        client->retry_us += below(2000000);
     send_attempt(client->op, row, false);
 }
 

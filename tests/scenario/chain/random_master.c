@@ -42,6 +42,7 @@ static void remove_now(uint32_t chain, uint32_t node)
     struct world_row *row = &h->world->rows[chain];
     struct wire_member members[BOUND_CHAIN_MEMBERS];
     uint32_t count = 0;
+    h->left_node = node;
     for (uint32_t i = 0; i < row->members_count; i++)
         if (row->members[i].node != node)
             members[count++] = row->members[i];
@@ -82,7 +83,8 @@ static uint32_t suspect_of(const struct world_row *row)
 {
     for (uint32_t i = 0; i < row->members_count; i++) {
         uint32_t node = row->members[i].node;
-        bool is_accused = h->split_us[node] != 0 || h->stall_us[node] > h->world->now_us;
+        bool is_accused = h->split_us[node] != 0 || h->stall_us[node] > h->world->now_us ||
+                          (h->clogged_node == node && !h->is_calm);
         if (h->world->now_us > h->heard_us[node] + SILENCE_US || (is_accused && below(8) == 0))
             return node;
     }
@@ -133,6 +135,8 @@ static void join(uint32_t chain)
         return;
     }
     uint32_t node = (uint32_t)below(NODES) + 1;
+    if (h->weather.is_sparse && !h->is_calm && below(4) != 0 && h->left_node != 0)
+        node = h->left_node;
     if (row->members_count < 3 && !is_member(row, node) && h->world->nodes[node].core != NULL &&
         h->world->now_us <= h->heard_us[node] + SILENCE_US && (h->is_calm || below(2) == 0))
         change(chain, row->members, row->members_count, member_of(node), false);

@@ -62,6 +62,21 @@ START_TEST(each_reference_keeps_the_buffer)
 }
 END_TEST
 
+START_TEST(a_secret_is_overwritten_with_the_last_reference)
+{
+    struct buf *parent = buf_copy(slice_of_text("head secret tail"));
+    struct buf *view = buf_view(parent, 5, 6);
+    buf_keep_secret(view);
+    buf_keep_secret(NULL);
+    buf_ref(view);
+    buf_unref(view);
+    ck_assert(slice_equal(buf_slice(view), slice_of_text("secret")));
+    buf_unref(view);
+    ck_assert(slice_equal(buf_slice(parent), slice_of("head \0\0\0\0\0\0 tail", 16)));
+    buf_unref(parent);
+}
+END_TEST
+
 START_TEST(view_beyond_the_end_is_a_programmers_error)
 {
     struct buf *buf = buf_copy(slice_of_text("0123"));
@@ -93,6 +108,7 @@ int main(void)
     tcase_add_test(tcase, view_outlives_its_parents_creator);
     tcase_add_test(tcase, view_shares_memory);
     tcase_add_test(tcase, each_reference_keeps_the_buffer);
+    tcase_add_test(tcase, a_secret_is_overwritten_with_the_last_reference);
     tcase_add_test(tcase, memory_of_no_bytes_is_not_null);
     tcase_add_test_raise_signal(tcase, view_beyond_the_end_is_a_programmers_error, SIGABRT);
     suite_add_tcase(suite, tcase);

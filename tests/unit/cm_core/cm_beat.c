@@ -170,6 +170,34 @@ START_TEST(restart_on_another_boot_waits_for_the_lease)
 }
 END_TEST
 
+/* The first process is paused; its disk comes up on another host and starts twice there. That the
+ * second process is dead says nothing about the first. */
+START_TEST(restart_after_a_move_does_not_prove_the_first_process_dead)
+{
+    uint32_t chain = tail_chain(2);
+    world_kill(&world, 2);
+    world_node(&world, 2)->boot = world_uuid(78);
+    world_restart(&world, 2);
+    world_kill(&world, 2);
+    world_restart(&world, 2);
+    world_run(&world, 300000);
+    ck_assert(cm_core_state(world.core)->chains[chain].has_decided);
+    ck_assert_uint_eq(world_row(&world, chain)->members_count, 3);
+    world_run(&world, 1000000);
+    ck_assert_uint_eq(world_row(&world, chain)->members_count, 2);
+    /* Nobody names the first one any more: proofs count again. */
+    for (uint32_t i = 0; i < world.node_count; i++)
+        world.nodes[i].syncs = true;
+    for (int i = 0; i < 300 && world_row(&world, chain)->members_count < 3; i++)
+        world_run(&world, 10000);
+    ck_assert_uint_eq(world_row(&world, chain)->members[2].node, 2);
+    world_kill(&world, 2);
+    world_restart(&world, 2);
+    world_run(&world, 20000);
+    ck_assert_uint_eq(world_row(&world, chain)->members_count, 2);
+}
+END_TEST
+
 START_TEST(copied_disk_is_refused_while_the_original_lives)
 {
     struct world_node *twin = &world.nodes[world.node_count++];
@@ -185,6 +213,63 @@ START_TEST(copied_disk_is_refused_while_the_original_lives)
     twin->conn = world_connect(&world, WIRE_ROLE_NODE, 2, 1);
     world_beat(&world, twin);
     ck_assert_int_eq(twin->last_err, ERR_DUPLICATE_ID);
+}
+END_TEST
+
+/* Its process was killed, its connection holds heartbeats back and delivers them one by one. */
+static void hear_last_words(struct world_node *dead, struct world_node *node)
+{
+    for (int i = 0; i < 40; i++) {
+        world_beat(&world, dead);
+        world_run(&world, 100000);
+        ck_assert_uint_eq(cm_state_node(cm_core_state(world.core), 2)->incarnation, 1);
+        ck_assert_int_eq(node->last_err, ERR_NOT_READY);
+    }
+}
+
+START_TEST(last_words_of_a_dead_process_do_not_refuse_the_next_one)
+{
+    struct world_node *node = world_node(&world, 2);
+    struct world_node dead = *node;
+    world_restart(&world, 2);
+    hear_last_words(&dead, node);
+    world_run(&world, 500000);
+    ck_assert_uint_eq(cm_state_node(cm_core_state(world.core), 2)->incarnation, 2);
+    ck_assert_int_eq(node->last_err, ERR_OK);
+}
+END_TEST
+
+START_TEST(last_words_of_a_dead_process_do_not_refuse_the_next_one_on_another_disk)
+{
+    struct world_node *node = world_node(&world, 2);
+    struct world_node dead = *node;
+    node->disk = world_uuid(99);
+    world_restart(&world, 2);
+    hear_last_words(&dead, node);
+    world_disconnect(&world, dead.conn);
+    world_run(&world, 200000);
+    ck_assert_uint_eq(cm_state_node(cm_core_state(world.core), 2)->incarnation, 2);
+    ck_assert_int_eq(node->last_err, ERR_OK);
+}
+END_TEST
+
+/* What the known process echoes was drawn before the other one spoke: it proves nothing. */
+START_TEST(an_answer_to_an_earlier_challenge_is_no_proof_of_life)
+{
+    struct world_node *node = world_node(&world, 2);
+    struct world_node *twin = &world.nodes[world.node_count++];
+    *twin = *node;
+    twin->incarnation = 2;
+    twin->conn = world_connect(&world, WIRE_ROLE_NODE, 2, 2);
+    world_run(&world, 300000);
+    ck_assert_int_eq(twin->last_err, ERR_DUPLICATE_ID);
+    ck_assert_uint_ne(node->challenge, 0);
+    world_disconnect(&world, twin->conn);
+    world.node_count--;
+    struct world_node dead = *node;
+    node->incarnation = 2; /* the next start is the third life */
+    world_restart(&world, 2);
+    hear_last_words(&dead, node);
 }
 END_TEST
 
@@ -226,6 +311,46 @@ START_TEST(obituary_after_a_refused_connection_ends_the_wait)
     ck_assert(cm_core_state(world.core)->chains[chain].has_decided);
     world_obituary(&world, 1);
     ck_assert(!cm_core_state(world.core)->chains[chain].has_decided);
+}
+END_TEST
+
+/* Simulator seed 100002790: node 3 has lost its power and its disk, but its last heartbeats are
+ * still under way. Alone in an active row it would be what the chain waits for, while the others'
+ * disks hold everything. */
+START_TEST(heartbeats_of_before_the_decision_activate_nothing)
+{
+    struct world_node *node = world_node(&world, 3);
+    node->is_cut = true;
+    world_kill(&world, 1);
+    world_kill(&world, 2);
+    world_obituary(&world, 1);
+    world_obituary(&world, 2);
+    world_run(&world, 10000);
+    ck_assert(cm_core_state(world.core)->chains[0].has_decided);
+    for (int i = 0; i < 3; i++) {
+        world_beat(&world, node);
+        world_run(&world, 10000);
+        ck_assert(cm_core_state(world.core)->chains[0].has_decided);
+    }
+    node->is_cut = false; /* it is alive after all */
+    world_run(&world, 200000);
+    ck_assert(!cm_core_state(world.core)->chains[0].has_decided);
+    ck_assert_uint_eq(world_row(&world, 0)->members[0].node, 3);
+}
+END_TEST
+
+/* R37: its map stays unacknowledged, so it is not the map that shows that it is alive. */
+START_TEST(an_echo_is_enough_to_activate)
+{
+    struct world_node *node = world_node(&world, 3);
+    node->deaf = true;
+    world_kill(&world, 1);
+    world_kill(&world, 2);
+    world_obituary(&world, 1);
+    world_obituary(&world, 2);
+    ck_assert(cm_core_state(world.core)->chains[0].has_decided);
+    world_run(&world, 200000);
+    ck_assert(!cm_core_state(world.core)->chains[0].has_decided);
 }
 END_TEST
 
@@ -302,6 +427,34 @@ START_TEST(slow_node_is_evicted_when_two_neighbours_complain)
 }
 END_TEST
 
+/* R35: the complaints end with the neighbourhood; what they were about does not. */
+START_TEST(cut_link_is_avoided_for_a_while)
+{
+    world_release(&world);
+    world_init(&world);
+    world.options.readmit_min_us = 5000000;
+    cm_core_free(world.core);
+    world.core = cm_core_new(&world.options, 7, world.now_us);
+    world_start(&world, 3, 1);
+    for (uint32_t i = 0; i < world.node_count; i++)
+        world.nodes[i].syncs = true;
+    uint32_t middle = world_row(&world, 0)->members[1].node;
+    uint32_t tail = world_row(&world, 0)->members[2].node;
+    world_node(&world, middle)->accuses = tail;
+    world_node(&world, tail)->accuses = middle;
+    for (int i = 0; i < 300 && world_row(&world, 0)->members_count == 3; i++)
+        world_run(&world, 10000);
+    ck_assert_uint_eq(world_row(&world, 0)->members_count, 2);
+    world_node(&world, middle)->accuses = 0;
+    world_node(&world, tail)->accuses = 0;
+    world_run(&world, 4000000);
+    ck_assert_uint_eq(world_row(&world, 0)->members_count, 2);
+    ck_assert_uint_eq(world_row(&world, 0)->joiner.node, 0);
+    world_run(&world, 2000000);
+    ck_assert_uint_eq(world_row(&world, 0)->members_count, 3);
+}
+END_TEST
+
 START_TEST(complaints_about_the_old_process_do_not_count_against_the_new_one)
 {
     world_node(&world, 1)->accuses = 3;
@@ -347,15 +500,22 @@ int main(void)
     tcase_add_test(tcase, lower_incarnation_is_refused);
     tcase_add_test(tcase, restart_on_the_same_boot_proves_death);
     tcase_add_test(tcase, restart_on_another_boot_waits_for_the_lease);
+    tcase_add_test(tcase, restart_after_a_move_does_not_prove_the_first_process_dead);
     tcase_add_test(tcase, copied_disk_is_refused_while_the_original_lives);
+    tcase_add_test(tcase, last_words_of_a_dead_process_do_not_refuse_the_next_one);
+    tcase_add_test(tcase, last_words_of_a_dead_process_do_not_refuse_the_next_one_on_another_disk);
+    tcase_add_test(tcase, an_answer_to_an_earlier_challenge_is_no_proof_of_life);
     tcase_add_test(tcase, heartbeat_for_another_id_than_the_hello_is_refused);
     tcase_add_test(tcase, refused_connection_starts_a_removal_but_proves_nothing);
     tcase_add_test(tcase, obituary_after_a_refused_connection_ends_the_wait);
+    tcase_add_test(tcase, heartbeats_of_before_the_decision_activate_nothing);
+    tcase_add_test(tcase, an_echo_is_enough_to_activate);
     tcase_add_test(tcase, new_leader_gives_one_lease_of_grace);
     tcase_add_test(tcase, pause_of_the_master_itself_is_no_silence);
     tcase_add_test(tcase, obituary_before_leadership_is_remembered);
     tcase_add_test(tcase, flapping_node_waits_longer_each_time);
     tcase_add_test(tcase, slow_node_is_evicted_when_two_neighbours_complain);
+    tcase_add_test(tcase, cut_link_is_avoided_for_a_while);
     tcase_add_test(tcase, complaints_about_the_old_process_do_not_count_against_the_new_one);
     tcase_add_test(tcase, complaint_about_a_dead_neighbour_does_not_evict_the_living_one);
     suite_add_tcase(suite, tcase);

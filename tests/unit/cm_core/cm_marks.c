@@ -118,6 +118,21 @@ START_TEST(rolled_back_disk_does_not_start_and_a_good_one_does_later)
 }
 END_TEST
 
+/* Whatever is on it, it is not the disk that served (checklist 37). */
+START_TEST(another_disk_under_the_same_id_does_not_start)
+{
+    start();
+    kill_all();
+    world_node(&world, 1)->disk = world_uuid(200);
+    world_restart(&world, 1);
+    world_run(&world, 3000000);
+    ck_assert_uint_eq(world_row(&world, 0)->members_count, 3); /* nothing started */
+    world_restart(&world, 2);
+    world_run(&world, 1000000);
+    ck_assert_uint_eq(world_row(&world, 0)->members[0].node, 2);
+}
+END_TEST
+
 START_TEST(same_position_with_another_history_does_not_start)
 {
     start();
@@ -192,6 +207,22 @@ START_TEST(another_leader_recognises_it_by_the_replicated_mark)
 END_TEST
 
 /* It was removed while others went on: having less is what everybody expects. */
+/* Simulator seed 400003221: leaders that follow each other fast would leave no mark at all. */
+START_TEST(a_new_leader_writes_its_first_marks_when_every_node_has_beaten)
+{
+    start();
+    commit(0, 700);
+    world_take_over(&world);
+    for (uint32_t id = 1; id <= 3; id++) {
+        world_node(&world, id)->conn = world_connect(&world, WIRE_ROLE_NODE, id, 1);
+        world_node(&world, id)->is_full = true;
+    }
+    world_become_leader(&world);
+    world_run(&world, 400000);
+    ck_assert_uint_eq(chain_of(0)->mark, 700);
+}
+END_TEST
+
 START_TEST(node_that_missed_updates_is_no_rollback)
 {
     start();
@@ -261,10 +292,12 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, marks_are_written_down_slowly_and_only_while_updates_flow);
     tcase_add_test(tcase, rolled_back_disk_does_not_start_and_a_good_one_does_later);
+    tcase_add_test(tcase, another_disk_under_the_same_id_does_not_start);
     tcase_add_test(tcase, same_position_with_another_history_does_not_start);
     tcase_add_test(tcase, lazy_committed_mark_is_no_rollback);
     tcase_add_test(tcase, all_rolled_back_waits_for_the_operator);
     tcase_add_test(tcase, another_leader_recognises_it_by_the_replicated_mark);
+    tcase_add_test(tcase, a_new_leader_writes_its_first_marks_when_every_node_has_beaten);
     tcase_add_test(tcase, node_that_missed_updates_is_no_rollback);
     tcase_add_test(tcase, snapshot_carries_the_marks);
     tcase_add_test(tcase, halted_chain_is_shown_and_left_as_it_is);

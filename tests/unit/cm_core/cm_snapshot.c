@@ -9,14 +9,30 @@
 
 static struct world world;
 
+/* Two access keys, of which one has rotated, and the configuration of a bucket. */
+static void add_documents(uint64_t conn)
+{
+    static const char secret[] = "\0\010password\0\0\0\0\0\0\0\0\0\1\1\1*"; /* wire/access_key.h */
+    struct buf *record = buf_copy(slice_of(secret, sizeof secret - 1));
+    world_admin_payload(&world, conn, WIRE_ADMIN_KEY_CREATE, 0, 0, "KEY-b", 21, record);
+    ck_assert_int_eq(world_reply_err(&world), ERR_OK);
+    world_admin_payload(&world, conn, WIRE_ADMIN_KEY_CREATE, 0, 0, "KEY-a", 22, record);
+    world_admin_payload(&world, conn, WIRE_ADMIN_KEY_ROTATE, 1, 0, "KEY-b", 23, record);
+    ck_assert_int_eq(world_reply_err(&world), ERR_OK);
+    world_admin_payload(&world, conn, WIRE_ADMIN_BUCKET_CONFIG_PUT, 0, 0, "photos", 24, record);
+    ck_assert_int_eq(world_reply_err(&world), ERR_OK);
+    buf_unref(record);
+}
+
 /* A state with something of everything: nodes down, a decided row, a joiner, buckets in each
- * state, tombstones, bad links, answers, settings. */
+ * state, tombstones, bad links, answers, settings, access keys, a configuration. */
 static void setup(void)
 {
     world_init(&world);
     world_start(&world, 4, 16);
     uint64_t conn = world_connect(&world, WIRE_ROLE_CLIENT, 0, 0);
     world_admin(&world, conn, WIRE_ADMIN_BUCKET_CREATE, 0, 0, "photos", 11);
+    add_documents(conn);
     world_admin(&world, conn, WIRE_ADMIN_BUCKET_CREATE, 0, 0, "music", 12);
     world_admin(&world, conn, WIRE_ADMIN_BUCKET_CREATE, 0, 0, "music", 13);
     world_admin(&world, conn, WIRE_ADMIN_BUCKET_DELETE, 0, 0, "music", 14);
@@ -32,6 +48,8 @@ static void setup(void)
     world_node(&world, 4)->is_mute = true;
     world_run(&world, 600000);
     const struct cm_state *state = cm_core_state(world.core);
+    ck_assert_uint_eq(state->key_count, 2);
+    ck_assert_uint_gt(state->configs_bytes, 0);
     ck_assert_uint_gt(state->bad_link_count, 0);
     ck_assert_uint_gt(state->tombstone_count, 0);
     ck_assert(!list_is_empty(&state->decided_chains));
@@ -139,6 +157,33 @@ START_TEST(a_snapshot_that_contradicts_itself_is_corrupt)
 }
 END_TEST
 
+START_TEST(a_snapshot_of_the_release_before_still_loads)
+{
+    enum { KEYS_HEAD = 8 + 4, CONFIGS_HEAD = 4, NAME = 6 };
+    const struct cm_state *state = cm_core_state(world.core);
+    size_t tail = KEYS_HEAD + CONFIGS_HEAD + state->keys_bytes + 2u * state->key_count +
+                  (2 + NAME + 8 + 4) + state->configs_bytes;
+    struct buf *bytes = cm_state_snapshot(state);
+    ck_assert_uint_eq(bytes->data[0], 3);
+    bytes->data[0] = 2;
+    bytes->length -= tail; /* it ended there */
+    struct cm_state *restored = NULL;
+    ck_assert_int_eq(
+        cm_state_restore(buf_slice(bytes), &world.options.cluster, world.index, &restored), ERR_OK);
+    cm_state_check(restored);
+    ck_assert_uint_eq(restored->key_count, 0);
+    ck_assert_uint_eq(restored->keys_version, 0);
+    ck_assert_uint_eq(restored->configs_bytes, 0);
+    ck_assert_uint_eq(restored->answer_count, state->answer_count);
+    /* And what has neither is written as that release did. */
+    struct buf *again = cm_state_snapshot(restored);
+    ck_assert(slice_equal(buf_slice(bytes), buf_slice(again)));
+    buf_unref(again);
+    buf_unref(bytes);
+    cm_state_free(restored);
+}
+END_TEST
+
 START_TEST(a_snapshot_of_another_cluster_is_refused)
 {
     struct buf *bytes = cm_state_snapshot(cm_core_state(world.core));
@@ -208,6 +253,7 @@ int main(void)
     tcase_add_test(tcase, a_restored_state_goes_on_like_the_original);
     tcase_add_test(tcase, truncated_and_flipped_snapshots_are_refused_or_sound);
     tcase_add_test(tcase, a_snapshot_that_contradicts_itself_is_corrupt);
+    tcase_add_test(tcase, a_snapshot_of_the_release_before_still_loads);
     tcase_add_test(tcase, a_snapshot_of_another_cluster_is_refused);
     tcase_add_test(tcase, a_change_planned_from_an_old_row_is_ignored);
     tcase_add_test(tcase, the_core_answers_snapshot_and_restore_events);

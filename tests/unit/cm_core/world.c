@@ -114,6 +114,26 @@ static void node_install(struct world_node *node, const struct wire_row *row)
         node->is_complete[row->chain] = !is_joiner; /* a joiner's disk is half a copy */
 }
 
+/* R28: until it has entered the decided epoch it could use a lease with the older row. */
+static void check_lease_is_due(const struct world *world, const struct world_node *node)
+{
+    const struct cm_state *state = cm_core_state(world->core);
+    struct wire_member member = {.node = node->id, .incarnation = node->incarnation};
+    for (uint32_t i = 0; i < state->chain_count && i < WORLD_CHAINS; i++) {
+        const struct cm_chain *chain = &state->chains[i];
+        const struct plan_row *active = &chain->active;
+        const struct plan_row *decided = &chain->decided;
+        bool is_leaving = chain->has_decided &&
+                          cm_member_find(active->members, active->members_count, member) <
+                              active->members_count &&
+                          cm_member_find(decided->members, decided->members_count, member) ==
+                              decided->members_count;
+        ck_assert_msg(!is_leaving || node->epochs[i] >= decided->epoch,
+                      "node %u gets a lease although its removal from chain %u is decided",
+                      node->id, i);
+    }
+}
+
 static void node_receive(struct world *world, struct world_node *node,
                          const struct wire_message *message)
 {
@@ -123,6 +143,8 @@ static void node_receive(struct world *world, struct world_node *node,
         const struct wire_config *config = &message->u.config;
         if (node->deaf)
             return;
+        ck_assert_uint_eq(config->page, node->page);
+        node->page = config->more ? node->page + 1 : 0;
         if (config->from_version > node->map_version)
             return; /* one before it got lost: the master notices by the next heartbeats */
         for (uint32_t i = 0; i < config->rows_count; i++)
@@ -148,10 +170,14 @@ static void node_receive(struct world *world, struct world_node *node,
                       reply->lease ? "granted" : "withheld");
         node->last_err = (enum err)reply->err;
         node->last_lease = reply->lease;
+        if (reply->lease)
+            check_lease_is_due(world, node);
         if (reply->lease) /* heartbeats and replies take no time here */
             node->lease_until_us = world->now_us + reply->lease_ms * 1000;
         node->last_lease_map_version = reply->lease_map_version;
         node->is_full = reply->want_full_report;
+        node->is_beat_due = node->is_beat_due || reply->challenge > node->challenge;
+        node->challenge = reply->challenge > node->challenge ? reply->challenge : node->challenge;
         snprintf(node->last_text, sizeof node->last_text, "%.*s", (int)reply->text.length,
                  (const char *)reply->text.data);
     }
@@ -276,7 +302,8 @@ void world_step(struct world *world, struct cm_event *event)
     step_once(world, event);
     if (!world->holds_log)
         world_commit(world);
-    answer_reads(world);
+    if (!world->holds_reads)
+        answer_reads(world);
     struct world_node *node = world->is_beating ? NULL : news_of(world);
     while (node != NULL) {
         world->is_beating = true;
@@ -395,6 +422,10 @@ static bool joiner_is_synced(struct world *world, const struct world_node *tail,
         joiner->epochs[chain] != row->epoch || !joiner->in_chain[chain])
         return false;
     joiner->is_complete[chain] = true;
+    joiner->is_unfit[chain] = false;
+    joiner->applied[chain] = tail->applied[chain];
+    joiner->committed[chain] = tail->committed[chain];
+    joiner->digests[chain] = tail->digests[chain];
     return true;
 }
 
@@ -446,6 +477,7 @@ void world_beat(struct world *world, struct world_node *node)
         .chains_count = reports_count,
         .links = links,
         .links_count = links_count,
+        .echo = node->challenge,
     };
     node->is_beat_due = false;
     world_step(world, &(struct cm_event){
@@ -470,6 +502,8 @@ void world_restart(struct world *world, uint32_t id)
     node->incarnation++;
     node->pid += 100;
     node->is_full = true;
+    node->challenge = 0;
+    node->page = 0;
     node->map_version = 0;
     node->last_lease = false;
     node->last_err = ERR_OK;
@@ -520,9 +554,15 @@ void world_run(struct world *world, uint64_t us)
 void world_admin(struct world *world, uint64_t conn, enum wire_admin_op op, uint64_t a, uint64_t b,
                  const char *name, uint64_t nonce)
 {
+    world_admin_payload(world, conn, op, a, b, name, nonce, NULL);
+}
+
+void world_admin_payload(struct world *world, uint64_t conn, enum wire_admin_op op, uint64_t a,
+                         uint64_t b, const char *name, uint64_t nonce, struct buf *payload)
+{
     wire_message_release(&world->last_reply);
     memset(&world->last_reply, 0, sizeof world->last_reply);
-    struct wire_message message = {.type = WIRE_ADMIN};
+    struct wire_message message = {.type = WIRE_ADMIN, .payload = payload};
     message.u.admin = (struct wire_admin){.request = 42,
                                           .op = (uint32_t)op,
                                           .a = a,

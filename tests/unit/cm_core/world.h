@@ -27,7 +27,9 @@ struct world_node {
     bool syncs;    /* declares joiners synced as soon as it is their tail */
     bool deaf;     /* maps and DECIDED do not arrive; replies to heartbeats do */
     uint64_t beat;
+    uint64_t challenge; /* highest that it was told */
     uint64_t map_version;
+    uint32_t page;                 /* of a map that comes in pages: the next */
     uint64_t epochs[WORLD_CHAINS]; /* entered; 0 = no role ever */
     bool in_chain[WORLD_CHAINS];
     bool is_tail[WORLD_CHAINS];     /* by the row that it has entered */
@@ -38,6 +40,7 @@ struct world_node {
     bool is_halted[WORLD_CHAINS];
     bool never_drains;              /* something is always pending */
     bool is_complete[WORLD_CHAINS]; /* its disk has the chain as a member had it */
+    bool is_unfit[WORLD_CHAINS];    /* so it says, but the disk is another or an older one */
     uint64_t lease_until_us;        /* as it counts itself */
     bool is_beat_due;               /* it has installed a map and says so at once */
     bool is_synced[WORLD_CHAINS];   /* as tail, with a joiner */
@@ -65,6 +68,7 @@ struct world {
     bool grants;       /* the Raft lease holds */
     bool is_beating;   /* inside a heartbeat that news have brought */
     bool holds_log;    /* proposals wait for world_commit() */
+    bool holds_reads;  /* leadership is not confirmed */
     struct text story; /* what happened, since the last world_story() */
     struct world_node nodes[WORLD_NODES];
     uint32_t node_count;
@@ -112,6 +116,9 @@ void world_refuse(struct world *world, uint32_t id);
 /* Sends ADMIN on a connection; the answer is in last_reply. */
 void world_admin(struct world *world, uint64_t conn, enum wire_admin_op op, uint64_t a, uint64_t b,
                  const char *name, uint64_t nonce);
+/* The same with bytes beside the fields; the caller keeps its reference. */
+void world_admin_payload(struct world *world, uint64_t conn, enum wire_admin_op op, uint64_t a,
+                         uint64_t b, const char *name, uint64_t nonce, struct buf *payload);
 enum err world_reply_err(const struct world *world);
 /* Three nodes, that many chains; the story so far is forgotten. */
 void world_start(struct world *world, uint32_t nodes, uint32_t chains);

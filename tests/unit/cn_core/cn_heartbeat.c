@@ -68,6 +68,36 @@ START_TEST(a_duplicate_id_or_a_wrong_disk_or_cluster_halts_with_a_text)
 }
 END_TEST
 
+static uint64_t echoed;
+
+static bool note_echo(struct world *at, uint32_t node, const struct wire_heartbeat *beat,
+                      void *context)
+{
+    (void)at;
+    (void)node;
+    (void)context;
+    echoed = beat->echo;
+    return false;
+}
+
+START_TEST(the_highest_challenge_to_this_incarnation_is_echoed)
+{
+    world->on_beat = note_echo;
+    struct wire_message message = {.type = WIRE_BEAT_REPLY};
+    message.u.beat_reply = (struct wire_beat_reply){.beat = 1, .incarnation = 2, .challenge = 77};
+    struct cn_event event = {.kind = CN_EVENT_RECEIVE_MASTER, .message = &message};
+    world_event(world, 1, &event);
+    world_advance(world, 200000);
+    ck_assert_uint_eq(echoed, 0);
+    message.u.beat_reply.incarnation = 1;
+    world_event(world, 1, &event);
+    message.u.beat_reply.challenge = 76; /* late */
+    world_event(world, 1, &event);
+    world_advance(world, 200000);
+    ck_assert_uint_eq(echoed, 77);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cn_heartbeat");
@@ -76,6 +106,7 @@ int main(void)
     tcase_add_test(tests, a_lease_counts_from_the_send_time_of_its_heartbeat);
     tcase_add_test(tests, replies_for_others_or_for_unknown_beats_grant_nothing);
     tcase_add_test(tests, a_duplicate_id_or_a_wrong_disk_or_cluster_halts_with_a_text);
+    tcase_add_test(tests, the_highest_challenge_to_this_incarnation_is_echoed);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

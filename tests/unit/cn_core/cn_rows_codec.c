@@ -70,7 +70,9 @@ START_TEST(an_object_row_round_trips_and_no_part_of_it_is_accepted)
     ck_assert_int_eq(memcmp(row->data + decoded.value_offset, "value", 5), 0);
     for (size_t length = 0; length < row->length; length++)
         ck_assert(!cn_object_row_decode(slice_of(row->data, length), &decoded));
-    row->data[0] = 2;
+    row->data[0] = 3;
+    ck_assert(!cn_object_row_decode(buf_slice(row), &decoded));
+    row->data[0] = 2; /* parts that are not there */
     ck_assert(!cn_object_row_decode(buf_slice(row), &decoded));
     buf_unref(row);
     kv_batch_free(batch);
@@ -104,7 +106,7 @@ START_TEST(a_pending_row_round_trips_and_no_part_of_it_is_accepted)
     for (size_t length = 0; length < key.length; length++)
         ck_assert(
             !cn_pending_row_decode(slice_of(key.data, length), buf_slice(row), &decoded, &offset));
-    row->data[1] = WIRE_ENTRY_NOTE + 1; /* an unknown kind */
+    row->data[1] = WIRE_ENTRY_CLOSE + 1; /* an unknown kind */
     ck_assert(!cn_pending_row_decode(key, buf_slice(row), &decoded, &offset));
     buf_unref(row);
     kv_batch_free(batch);

@@ -232,8 +232,8 @@ static void assert_only(uint64_t conn, const enum wire_type *types, size_t count
 
 START_TEST(a_client_may_send_requests_and_nothing_else)
 {
-    static const enum wire_type types[] = {WIRE_PUT,   WIRE_DELETE, WIRE_STAGE,
-                                           WIRE_ABORT, WIRE_GET,    WIRE_LIST};
+    static const enum wire_type types[] = {WIRE_PUT, WIRE_DELETE, WIRE_STAGE,     WIRE_ABORT,
+                                           WIRE_GET, WIRE_LIST,   WIRE_PARTS_LIST};
     assert_only(CONN_CLIENT, types, ARRAY_COUNT(types), CN_EVENT_RECEIVE_CLIENT);
 }
 END_TEST

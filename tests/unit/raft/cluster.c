@@ -159,6 +159,15 @@ static void check_new_leader(struct cluster *cluster, const struct raft *raft)
     }
 }
 
+/* Whoever grants leases knows everything that leaders before it have committed (R31). */
+static bool knows_older_commits(struct cluster *cluster, const struct raft *raft)
+{
+    if (raft->applied >= cluster->committed_max)
+        return true;
+    const struct cluster_committed *next = committed_at(cluster, raft->applied + 1);
+    return !next->known || next->term >= raft_term(raft);
+}
+
 static void check_leases(struct cluster *cluster)
 {
     unsigned holders = 0;
@@ -169,7 +178,11 @@ static void check_leases(struct cluster *cluster)
         uint64_t until_us = raft_lease_until_us(server->raft);
         demand(cluster, ERGO(until_us > 0, raft_role(server->raft) == RAFT_LEADER),
                "a lease without leadership");
-        holders += until_us > clock_of(cluster, server) ? 1 : 0;
+        if (until_us <= clock_of(cluster, server))
+            continue;
+        holders++;
+        demand(cluster, knows_older_commits(cluster, server->raft),
+               "a leader with a lease has not applied what was committed before it (R31)");
     }
     demand(cluster, holders <= 1, "two leaders hold a lease (R31)");
 }

@@ -91,6 +91,23 @@ START_TEST(no_read_before_the_own_term_noop_is_committed)
 }
 END_TEST
 
+/* A quorum has answered, but what the leaders before committed may not be applied here yet. */
+START_TEST(no_lease_before_the_own_term_noop_is_applied)
+{
+    single_lead(&s);
+    struct wire_message message = {.type = WIRE_RAFT_APPENDED};
+    message.u.raft_appended = (struct wire_raft_appended){.term = raft_term(s.raft),
+                                                          .sender = 2,
+                                                          .success = true,
+                                                          .match_index = 1,
+                                                          .round = s.raft->round};
+    single_receive(&s, &message);
+    ck_assert_uint_eq(raft_lease_until_us(s.raft), 0);
+    answered(2, s.raft->round);
+    ck_assert_uint_gt(raft_lease_until_us(s.raft), s.now_us);
+}
+END_TEST
+
 START_TEST(reads_fail_when_leadership_is_lost)
 {
     single_lead(&s);
@@ -151,6 +168,7 @@ int main(void)
     tcase_add_test(tcase, a_read_waits_for_a_round_begun_after_it);
     tcase_add_test(tcase, reads_that_arrive_during_a_round_share_the_next);
     tcase_add_test(tcase, no_read_before_the_own_term_noop_is_committed);
+    tcase_add_test(tcase, no_lease_before_the_own_term_noop_is_applied);
     tcase_add_test(tcase, reads_fail_when_leadership_is_lost);
     tcase_add_test(tcase, a_single_server_reads_at_once);
     tcase_add_test(tcase, the_lease_counts_from_the_send_time_of_the_answered_round);
