@@ -11,7 +11,8 @@
  *  - Every copy of an update carries the same (session, seq): it runs at most once (R11, D4).
  *  - An update that ends with anything but OK, OUTCOME_UNKNOWN or a committed outcome (CONDITION,
  *    NO_KEY ...) did not happen and never will: each copy that was ever sent was refused before
- *    admission.
+ *    admission. A copy that was lost with its connection was not: it may still be in an inbox of
+ *    the server, and run later.
  *  - A read is never answered from an epoch older than one this client has seen (R19), a listing
  *    covers every chain once or fails (R18).
  *
@@ -19,7 +20,11 @@
  * effects run in array order; a message in an effect is valid until the next step, and the event's
  * message must stay valid until the effects of its step are executed (results point into it). SEND
  * may be lost when the peer is not connected any more. After PEER_DOWN no message of the old
- * connection is reported. */
+ * connection is reported.
+ *
+ * The server gets each SEND at most once, if late: one byte stream carries it, and no driver sends
+ * it again. This core makes all further copies of an update and counts them; what it reports as
+ * "did not happen" rests on that count. */
 #ifndef CATENA_CLIENT_CORE_CL_CORE_H
 #define CATENA_CLIENT_CORE_CL_CORE_H
 
@@ -52,18 +57,26 @@ struct cl_options {
 };
 
 enum cl_op_kind {
-    CL_OP_PUT,    /* bucket, key, condition, match, meta, size, checksum; payload, or upload and
-                     chunks */
-    CL_OP_DELETE, /* bucket, key, condition, match */
+    CL_OP_PUT,    /* bucket, key, token; by `step` (D18):
+                     VALUE    condition, match, meta, size, checksum; payload, or upload and chunks
+                     OPEN     multi, meta
+                     PART     multi, part, meta, size, checksum; upload and chunks, none if empty
+                     COMPLETE multi, condition, match, meta; payload = choices (wire/manifest.h),
+                              part = how many, checksum of the payload, size 0
+                     RESTAMP  condition, match, meta, keep_mtime */
+    CL_OP_DELETE, /* bucket, key, condition, match; multi not zero: drops that multipart upload */
     CL_OP_STAGE,  /* bucket, key, upload, index, payload, checksum; submitted in index order */
     CL_OP_ABORT,  /* bucket, key, upload */
     CL_OP_GET,    /* bucket, key */
     CL_OP_STAT,   /* bucket, key */
     CL_OP_CHUNK,  /* chain, upload, index, size = bytes that the chunk must have */
-    CL_OP_LIST,   /* bucket, key = prefix, start_after, delimiter, limit */
+    CL_OP_LIST,   /* bucket, key = prefix, start_after, delimiter, limit, want_meta; `uploads`: of
+                     multipart uploads by (key, id), after (start_after, after_multi) */
+    CL_OP_PARTS_LIST,    /* bucket, key, multi, part = list those after this number, limit */
     CL_OP_BUCKET_CREATE, /* bucket, wall_ms */
     CL_OP_BUCKET_DELETE, /* bucket, wall_ms: marks, looks, then finishes or reverts (R37) */
-    CL_OP_ADMIN, /* admin_op, a, b, bucket = name, text, wall_ms: one call to the leading master */
+    CL_OP_ADMIN, /* admin_op, a, b, bucket = name, text, wall_ms, payload: one call to the leading
+                    master */
     CL_OP_MAP,   /* done when a map of at least `version` is installed */
 };
 enum { CL_OP_KINDS = CL_OP_MAP + 1 };
@@ -87,9 +100,20 @@ struct cl_submit {
     uint32_t chunk_bytes;
     uint32_t index;
     uint32_t chain;
+    enum wire_put_step step;
+    uint64_t multi_high;
+    uint64_t multi_low;
+    uint32_t part;
+    bool keep_mtime;
+    uint64_t token_high; /* both zero: none (D19) */
+    uint64_t token_low;
     struct slice start_after;
     struct slice delimiter;
     uint32_t limit;
+    bool want_meta;
+    bool uploads;
+    uint64_t after_multi_high; /* both zero: after all uploads of start_after */
+    uint64_t after_multi_low;
     uint32_t admin_op; /* enum wire_admin_op */
     uint64_t a;
     uint64_t b;
@@ -133,10 +157,17 @@ struct cl_result {
     uint64_t upload_low;
     uint32_t chunk_count;
     uint32_t chunk_bytes;
+    uint32_t
+        part_count; /* GET, STAT: not zero: assembled; GET: the payload is a checked manifest */
+    uint64_t multi_high; /* the multipart upload that it came from */
+    uint64_t multi_low;
     const struct wire_list_item *items;
     uint32_t items_count;
+    const struct wire_part_item *parts; /* PARTS_LIST; meta and mtime_ms are the upload's */
+    uint32_t parts_count;
     bool truncated;
-    const struct wire_admin_reply *admin; /* ADMIN, BUCKET_CREATE: the answer; else NULL */
+    const struct wire_admin_reply *admin; /* ADMIN, BUCKET_CREATE: the answer; else NULL. A payload
+                                             that came with it is the effect's. */
 };
 
 enum cl_effect_kind {

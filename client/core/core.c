@@ -127,6 +127,11 @@ static void receive_answer(struct cl_core *core, const struct peer *peer,
         if (is_expected)
             get_receive_chunk(core, request, message);
         break;
+    case WIRE_PARTS_LISTED:
+        is_expected = op->in.kind == CL_OP_PARTS_LIST;
+        if (is_expected)
+            parts_receive(core, request, &message->u.parts_listed);
+        break;
     case WIRE_LISTED:
         is_expected = op_asks_list(op);
         if (is_expected)
@@ -135,7 +140,7 @@ static void receive_answer(struct cl_core *core, const struct peer *peer,
     case WIRE_ADMIN_REPLY:
         is_expected = op_asks_leader(op);
         if (is_expected)
-            admin_receive(core, request, &message->u.admin_reply);
+            admin_receive(core, request, message);
         break;
     default:
         break;
@@ -181,6 +186,7 @@ static void receive(struct cl_core *core, uint32_t peer_id, const struct wire_me
     case WIRE_OBJECT:
     case WIRE_CHUNK:
     case WIRE_LISTED:
+    case WIRE_PARTS_LISTED:
     case WIRE_ADMIN_REPLY:
         receive_answer(core, peer, message);
         break;

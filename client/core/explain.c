@@ -12,6 +12,7 @@ static const char *const verbs[CL_OP_KINDS] = {
     [CL_OP_STAT] = "stat",
     [CL_OP_CHUNK] = "get",
     [CL_OP_LIST] = "list",
+    [CL_OP_PARTS_LIST] = "list parts of",
     [CL_OP_BUCKET_CREATE] = "create bucket",
     [CL_OP_BUCKET_DELETE] = "delete bucket",
     [CL_OP_ADMIN] = "administration",
@@ -30,6 +31,19 @@ static const char *const admin_verbs[] = {
     [WIRE_ADMIN_NODE_REMOVE] = "remove node",
     [WIRE_ADMIN_CHAIN_FORGET] = "restart chain",
     [WIRE_ADMIN_SETTING_SET] = "set",
+    [WIRE_ADMIN_KEY_CREATE] = "create access key",
+    [WIRE_ADMIN_KEY_ROTATE] = "rotate access key",
+    [WIRE_ADMIN_KEY_GRANT] = "change the grants of access key",
+    [WIRE_ADMIN_KEY_REVOKE] = "revoke access key",
+    [WIRE_ADMIN_KEY_LIST] = "list access keys",
+    [WIRE_ADMIN_BUCKET_CONFIG_GET] = "read the configuration of bucket",
+    [WIRE_ADMIN_BUCKET_CONFIG_PUT] = "change the configuration of bucket",
+};
+
+static const char *const step_verbs[] = {
+    [WIRE_PUT_VALUE] = "put",        [WIRE_PUT_OPEN] = "begin upload of",
+    [WIRE_PUT_PART] = "put part of", [WIRE_PUT_COMPLETE] = "complete upload of",
+    [WIRE_PUT_RESTAMP] = "restamp",
 };
 
 static const char *verb_of(const struct op *op)
@@ -37,6 +51,12 @@ static const char *verb_of(const struct op *op)
     if (op->in.kind == CL_OP_ADMIN && op->in.admin_op < ARRAY_COUNT(admin_verbs) &&
         admin_verbs[op->in.admin_op] != NULL)
         return admin_verbs[op->in.admin_op];
+    if (op->in.kind == CL_OP_PUT && (unsigned)op->in.step < ARRAY_COUNT(step_verbs))
+        return step_verbs[op->in.step];
+    if (op->in.kind == CL_OP_DELETE && op_names_multi(op))
+        return "abort upload of";
+    if (op->in.kind == CL_OP_LIST && op->in.uploads)
+        return "list uploads in";
     return verbs[op->in.kind];
 }
 
@@ -57,12 +77,26 @@ static void name_object(const struct op *op, struct text *text)
         if (is_long)
             text_append(text, "...");
     }
+    if (op_names_multi(op)) {
+        text_append(text, " (");
+        if (op->in.kind == CL_OP_PUT && op->in.step == WIRE_PUT_PART)
+            text_append(text, "part %u of ", op->in.part);
+        text_append(text, "upload %016llx%016llx)", (unsigned long long)op->in.multi_high,
+                    (unsigned long long)op->in.multi_low);
+    }
     text_append(text, ": ");
 }
 
-static const char *advice(enum err err)
+static const char *advice(const struct op *op, enum err err)
 {
+    bool is_multi = op_names_multi(op);
     switch ((unsigned)err) {
+    case ERR_UPLOAD_GONE:
+        return is_multi ? "it was completed or aborted, or never begun; nothing was changed; look "
+                          "at the object, or begin another upload"
+                        : NULL;
+    case ERR_NO_PART:
+        return "nothing was changed and the upload goes on; list its parts and name those";
     case ERR_NO_BUCKET:
         return "create it first, or check the name";
     case ERR_BUCKET_NOT_EMPTY:
@@ -74,7 +108,8 @@ static const char *advice(enum err err)
     case ERR_TIMEOUT:
         return "nothing was changed; try again";
     case ERR_OUTCOME_UNKNOWN:
-        return "read the object to see whether it was changed";
+        return is_multi ? "list the parts of the upload, or read the object, to see"
+                        : "read the object to see whether it was changed";
     case ERR_UNREACHABLE:
         return "check that the masters and nodes run and can be reached; nothing was changed";
     case ERR_NOT_READY:
@@ -128,8 +163,8 @@ void explain(const struct cl_core *core, const struct op *op, enum err err, char
         text_append(&text, "; masters tried: %s",
                     cl_core_masters_text(core, masters, sizeof masters, &all_failed));
     }
-    if (advice(err) != NULL)
-        text_append(&text, "; %s", advice(err));
+    if (advice(op, err) != NULL)
+        text_append(&text, "; %s", advice(op, err));
     text_format(out, size, "%s", text_cstr(&text));
     text_release(&text);
 }

@@ -264,6 +264,9 @@ void op_tick(struct cl_core *core);
 bool op_is_update(const struct op *op);
 bool op_has_session(const struct op *op);
 bool op_is_keyed(const struct op *op);
+bool op_is_read(const struct op *op);
+bool op_names_multi(const struct op *op);
+uint64_t op_map_version(const struct cl_core *core, const struct op *op);
 bool op_asks_leader(const struct op *op);
 bool op_asks_list(const struct op *op);
 /* Ends the operation: DONE (or the internal continuation). The result is copied, text made here. */
@@ -308,7 +311,7 @@ uint64_t retry_attempt_us(const struct cl_core *core, const struct op *op);
 /* True for refusals that are only given before an update is admitted. */
 bool retry_is_surely_refused(enum err err);
 
-/* op_update.c, op_get.c, op_list.c, op_admin.c, op_bucket_delete.c */
+/* op_update.c, op_get.c, op_parts.c, op_list.c, op_admin.c, op_bucket_delete.c */
 void update_fill(struct cl_core *core, struct op *op, const struct cl_row *row,
                  struct wire_message *message);
 void update_receive(struct cl_core *core, struct request *request,
@@ -327,6 +330,10 @@ void get_receive_object(struct cl_core *core, struct request *request,
                         const struct wire_message *message);
 void get_receive_chunk(struct cl_core *core, struct request *request,
                        const struct wire_message *message);
+void parts_fill(struct cl_core *core, struct op *op, const struct cl_row *row,
+                struct wire_message *message);
+void parts_receive(struct cl_core *core, struct request *request,
+                   const struct wire_parts_listed *listed);
 void list_advance(struct cl_core *core, struct op *op);
 void list_receive(struct cl_core *core, struct request *request,
                   const struct wire_message *message);
@@ -341,7 +348,7 @@ bool list_map_changed(struct cl_core *core, struct op *op);
 void list_release(struct op *op);
 void admin_advance(struct cl_core *core, struct op *op);
 void admin_receive(struct cl_core *core, struct request *request,
-                   const struct wire_admin_reply *reply);
+                   const struct wire_message *message);
 /* A master says that it does not lead. */
 void admin_not_leader(struct cl_core *core, struct peer *peer, uint32_t leader,
                       struct slice leader_address);

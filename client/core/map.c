@@ -207,6 +207,14 @@ static bool config_fits(const struct cl_core *core, const struct wire_config *co
     return config->chain_count <= BOUND_CHAINS;
 }
 
+/* The one that follows what is kept: several masters may answer at the same time, and one of them
+ * may begin anew. */
+static bool is_next_page(const struct cl_core *core, const struct wire_config *config)
+{
+    return core->pages_count > 0 && core->pages_request == config->request &&
+           config->page == core->pages_count && core->pages[0].u.config.version == config->version;
+}
+
 /* A page is kept until the last one of its version has come (nothing of a half-received map is ever
  * used). Only answers to our own outstanding poll count. */
 void map_receive_config(struct cl_core *core, struct peer *peer, const struct wire_config *config)
@@ -227,9 +235,13 @@ void map_receive_config(struct cl_core *core, struct peer *peer, const struct wi
             watch_answered(core, peer, false);
         return;
     }
-    if (core->pages_request != config->request) {
+    if (config->page == 0) {
         map_drop_pages(core);
         core->pages_request = config->request;
+    } else if (!is_next_page(core, config)) {
+        if (!config->more) /* asked again */
+            watch_answered(core, peer, false);
+        return;
     }
     if (!keep_page(core)) {
         core->stats.nonsense++;

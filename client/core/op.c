@@ -1,5 +1,6 @@
 /* The life of an operation: submitted, woken, timed, ended. */
 #include "client/core/internal.h"
+#include "wire/manifest.h"
 
 bool op_is_update(const struct op *op)
 {
@@ -15,7 +16,25 @@ bool op_has_session(const struct op *op)
 
 bool op_is_keyed(const struct op *op)
 {
-    return op_is_update(op) || op->in.kind == CL_OP_GET || op->in.kind == CL_OP_STAT;
+    return op_is_update(op) || op_is_read(op);
+}
+
+/* Answered by the tail alone (R13, R19). */
+bool op_is_read(const struct op *op)
+{
+    return op->in.kind == CL_OP_GET || op->in.kind == CL_OP_STAT || op->in.kind == CL_OP_PARTS_LIST;
+}
+
+/* The oldest map with which a server knows the bucket as this operation does. */
+uint64_t op_map_version(const struct cl_core *core, const struct op *op)
+{
+    return op->bucket_version > core->map.version ? op->bucket_version : core->map.version;
+}
+
+/* Parts, completing, and what drops or lists an upload: UPLOAD_GONE is about that one. */
+bool op_names_multi(const struct op *op)
+{
+    return (op->in.multi_high | op->in.multi_low) != 0;
 }
 
 bool op_asks_list(const struct op *op)
@@ -32,7 +51,8 @@ bool op_asks_leader(const struct op *op)
 static bool admin_changes_nothing(uint32_t admin_op)
 {
     return admin_op == WIRE_ADMIN_STATUS || admin_op == WIRE_ADMIN_BUCKET_GET ||
-           admin_op == WIRE_ADMIN_BUCKET_LIST || admin_op == WIRE_ADMIN_SESSION_OPEN;
+           admin_op == WIRE_ADMIN_BUCKET_LIST || admin_op == WIRE_ADMIN_SESSION_OPEN ||
+           admin_op == WIRE_ADMIN_KEY_LIST || admin_op == WIRE_ADMIN_BUCKET_CONFIG_GET;
 }
 
 /* May it have happened although we do not know? */
@@ -61,6 +81,40 @@ static bool bucket_name_is_valid(struct slice name)
     return true;
 }
 
+static enum err check_put(const struct cl_submit *in, const char **ret_why)
+{
+    bool is_inline = (in->upload_high | in->upload_low) == 0;
+    *ret_why = "the multipart upload has no id";
+    if (in->step >= WIRE_PUT_OPEN && in->step <= WIRE_PUT_COMPLETE &&
+        (in->multi_high | in->multi_low) == 0)
+        return ERR_INVALID;
+    switch (in->step) {
+    case WIRE_PUT_VALUE:
+        *ret_why = "an inline value is at most 65536 bytes";
+        if (is_inline &&
+            (in->size > BOUND_INLINE_BYTES || buf_slice(in->payload).length != in->size))
+            return ERR_TOO_LARGE;
+        return ERR_OK;
+    case WIRE_PUT_PART:
+        *ret_why = "parts are numbered from 1 to 10000";
+        if (in->part == 0 || in->part > BOUND_PARTS)
+            return ERR_INVALID;
+        *ret_why = "the metadata of a part is larger than 64 bytes";
+        if (in->meta.length > BOUND_PART_META_BYTES)
+            return ERR_TOO_LARGE;
+        *ret_why = "only an empty part has no chunks";
+        return is_inline && in->size != 0 ? ERR_INVALID : ERR_OK;
+    case WIRE_PUT_COMPLETE:
+        *ret_why = "the parts must be named once each, in the order of their numbers, 1 to 10000";
+        return wire_choices_check(buf_slice(in->payload), in->part);
+    case WIRE_PUT_OPEN:
+    case WIRE_PUT_RESTAMP:
+        return ERR_OK;
+    }
+    *ret_why = "there is no such step";
+    return ERR_INVALID;
+}
+
 static enum err check_keyed(const struct cl_submit *in, const char **ret_why)
 {
     *ret_why = "the key must have 1 to 1024 bytes";
@@ -72,11 +126,12 @@ static enum err check_keyed(const struct cl_submit *in, const char **ret_why)
     *ret_why = "the metadata is larger than 8192 bytes";
     if (in->meta.length > BOUND_META_BYTES)
         return ERR_TOO_LARGE;
-    bool is_inline_put = in->kind == CL_OP_PUT && in->upload_high == 0 && in->upload_low == 0;
-    *ret_why = "an inline value is at most 65536 bytes";
-    if (is_inline_put &&
-        (in->size > BOUND_INLINE_BYTES || buf_slice(in->payload).length != in->size))
-        return ERR_TOO_LARGE;
+    enum err err = in->kind == CL_OP_PUT ? check_put(in, ret_why) : ERR_OK;
+    if (err != ERR_OK)
+        return err;
+    *ret_why = "the multipart upload has no id";
+    if (in->kind == CL_OP_PARTS_LIST && (in->multi_high | in->multi_low) == 0)
+        return ERR_INVALID;
     *ret_why = "a chunk is at most 1 MiB";
     if (in->kind == CL_OP_STAGE && buf_slice(in->payload).length > BOUND_CHUNK_BYTES)
         return ERR_TOO_LARGE;
@@ -98,6 +153,9 @@ static enum err check_submit(const struct cl_submit *in, const char **ret_why)
     *ret_why = "a name has at most 255 bytes, a text 4096";
     if (in->kind == CL_OP_ADMIN && (in->bucket.length > BOUND_NAME_BYTES || in->text.length > 4096))
         return ERR_INVALID;
+    *ret_why = "a bucket's configuration is at most 65536 bytes";
+    if (in->kind == CL_OP_ADMIN && buf_slice(in->payload).length > BOUND_BUCKET_CONFIG_BYTES)
+        return ERR_TOO_LARGE;
     switch (in->kind) {
     case CL_OP_PUT:
     case CL_OP_DELETE:
@@ -105,6 +163,7 @@ static enum err check_submit(const struct cl_submit *in, const char **ret_why)
     case CL_OP_ABORT:
     case CL_OP_GET:
     case CL_OP_STAT:
+    case CL_OP_PARTS_LIST:
         return check_keyed(in, ret_why);
     case CL_OP_CHUNK:
     case CL_OP_LIST:

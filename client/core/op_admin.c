@@ -52,6 +52,8 @@ void admin_advance(struct cl_core *core, struct op *op)
         .nonce = op->nonce,
         .wall_ms = op->in.wall_ms,
     };
+    if (op->in.kind == CL_OP_ADMIN)
+        message.payload = buf_ref(op->in.payload);
     request_send(core, op, peer, 0, 0, &message);
 }
 
@@ -77,8 +79,9 @@ static void bucket_created(struct cl_core *core, struct op *op,
 }
 
 void admin_receive(struct cl_core *core, struct request *request,
-                   const struct wire_admin_reply *reply)
+                   const struct wire_message *message)
 {
+    const struct wire_admin_reply *reply = &message->u.admin_reply;
     struct op *op = request->op;
     enum err err = err_is_valid(reply->err) ? (enum err)reply->err : ERR_PROTOCOL;
     bool is_status = op->in.kind == CL_OP_ADMIN && op->in.admin_op == WIRE_ADMIN_STATUS;
@@ -109,5 +112,5 @@ void admin_receive(struct cl_core *core, struct request *request,
     if (op->in.kind == CL_OP_BUCKET_CREATE)
         bucket_created(core, op, reply);
     struct cl_result result = {.err = ERR_OK, .admin = reply};
-    op_end(core, op, &result, NULL);
+    op_end(core, op, &result, message->payload);
 }

@@ -1,6 +1,7 @@
 /* GET, STAT and CHUNK_GET: what is sent, and how answers are checked before anybody sees them. */
 #include "base/planted.h"
 #include "client/core/internal.h"
+#include "wire/manifest.h"
 
 void get_fill(struct cl_core *core, struct op *op, const struct cl_row *row,
               struct wire_message *message)
@@ -19,8 +20,7 @@ void get_fill(struct cl_core *core, struct op *op, const struct cl_row *row,
     message->u.get = (struct wire_get){
         .chain = op->chain,
         .epoch = row->epoch,
-        .map_version =
-            op->bucket_version > core->map.version ? op->bucket_version : core->map.version,
+        .map_version = op_map_version(core, op),
         .bucket = op->bucket_id,
         .key = op->in.key,
         .want_value = op->in.kind == CL_OP_GET,
@@ -33,6 +33,11 @@ static bool object_is_sound(const struct op *op, const struct wire_message *mess
     const struct wire_object *object = &message->u.object;
     if (object->chain != op->chain || origin_is_none(object->version))
         return false;
+    if (object->part_count != 0) {
+        bool has_chunks = (object->upload_high | object->upload_low | object->chunk_count) != 0;
+        bool has_id = (object->multi_high | object->multi_low) != 0;
+        return has_id && !has_chunks && object->part_count <= BOUND_PARTS;
+    }
     if (object->upload_high == 0 && object->upload_low == 0) {
         if (object->size > BOUND_INLINE_BYTES)
             return false;
@@ -44,13 +49,17 @@ static bool object_is_sound(const struct op *op, const struct wire_message *mess
     return count == object->chunk_count && count <= BOUND_CHUNKS;
 }
 
-/* S12: what the writer computed is what the reader checks. */
+/* S12: what the writer computed is what the reader checks. Of an assembled value this is the list
+ * of its parts; each part has a checksum of its own, which whoever reads it checks. */
 static bool value_is_intact(const struct op *op, const struct wire_message *message)
 {
     const struct wire_object *object = &message->u.object;
     if (op->in.kind == CL_OP_STAT || object->upload_high != 0 || object->upload_low != 0)
         return true;
-    return checksum_bytes(buf_slice(message->payload)) == object->checksum;
+    struct slice payload = buf_slice(message->payload);
+    return checksum_bytes(payload) == object->checksum &&
+           (object->part_count == 0 ||
+            wire_manifest_check(payload, object->part_count, object->size) == ERR_OK);
 }
 
 static void refuse_answer(struct cl_core *core, struct request *request, enum err err,
@@ -93,6 +102,9 @@ void get_receive_object(struct cl_core *core, struct request *request,
         .upload_low = object->upload_low,
         .chunk_count = object->chunk_count,
         .chunk_bytes = object->chunk_bytes,
+        .part_count = object->part_count,
+        .multi_high = object->multi_high,
+        .multi_low = object->multi_low,
     };
     op_end(core, op, &result, message->payload);
 }

@@ -4,7 +4,9 @@
  * pairs that were asked, of epochs not older than any seen (R19); a part that fails is asked again,
  * perhaps of another node. Each node answers with its first `limit` keys. If a node has more, then
  * keys beyond its last one are not known from it, so the merged answer is cut at the smallest such
- * last key. */
+ * last key.
+ *
+ * Multipart uploads are listed in the same way, by (key, id): all of one key are on one chain. */
 #include "base/planted.h"
 #include "client/core/internal.h"
 
@@ -154,8 +156,7 @@ static void send_part(struct cl_core *core, struct op *op, uint32_t number)
     const struct list_part *part = &op->scan->parts[number];
     struct wire_message message = {.type = WIRE_LIST};
     message.u.list = (struct wire_list){
-        .map_version =
-            op->bucket_version > core->map.version ? op->bucket_version : core->map.version,
+        .map_version = op_map_version(core, op),
         .bucket = op->bucket_id,
         .prefix = op->in.key,
         .start_after = op->in.start_after,
@@ -163,6 +164,10 @@ static void send_part(struct cl_core *core, struct op *op, uint32_t number)
         .limit = limit_of(op),
         .chains = part->chains,
         .chains_count = part->chains_count,
+        .want_meta = op->in.want_meta,
+        .uploads = op->in.uploads,
+        .after_high = op->in.after_multi_high,
+        .after_low = op->in.after_multi_low,
     };
     request_send(core, op, part->peer, 0, number, &message);
 }
@@ -221,9 +226,42 @@ static bool chains_match(struct cl_core *core, struct list_scan *scan, const str
     return is_good;
 }
 
-static bool is_folded(const struct wire_list_item *item)
+static bool has_multi(const struct wire_list_item *item)
 {
-    return origin_is_none(item->version);
+    return (item->multi_high | item->multi_low) != 0;
+}
+
+/* A group: it has no version, an upload has its id. */
+static bool is_folded(const struct op *op, const struct wire_list_item *item)
+{
+    return op->in.uploads ? !has_multi(item) : origin_is_none(item->version);
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : (a > b ? 1 : 0);
+}
+
+static int compare_items(const struct op *op, const struct wire_list_item *a,
+                         const struct wire_list_item *b)
+{
+    int order = slice_compare(a->key, b->key);
+    if (order != 0 || !op->in.uploads)
+        return order;
+    order = compare_numbers(a->multi_high, b->multi_high);
+    return order == 0 ? compare_numbers(a->multi_low, b->multi_low) : order;
+}
+
+static bool is_after_start(const struct op *op, const struct wire_list_item *item)
+{
+    struct wire_list_item start = {
+        .key = op->in.start_after,
+        .multi_high = op->in.after_multi_high,
+        .multi_low = op->in.after_multi_low,
+    };
+    if (!has_multi(&start)) /* after all uploads of that key */
+        return slice_compare(item->key, start.key) > 0;
+    return compare_items(op, item, &start) > 0;
 }
 
 static bool items_are_sound(const struct op *op, const struct wire_listed *listed)
@@ -234,29 +272,30 @@ static bool items_are_sound(const struct op *op, const struct wire_listed *liste
         const struct wire_list_item *item = &listed->items[i];
         if (!slice_starts_with(item->key, op->in.key))
             return false;
-        if (i > 0 && slice_compare(listed->items[i - 1].key, item->key) >= 0)
+        if (i > 0 && compare_items(op, &listed->items[i - 1], item) >= 0)
             return false;
-        if (!is_folded(item) && slice_compare(item->key, op->in.start_after) <= 0)
+        if (!is_folded(op, item) && !is_after_start(op, item))
             return false;
     }
     return true;
 }
 
-/* The smallest last key of the truncated parts: beyond it the answer is not complete. */
-static bool find_cut(const struct list_scan *scan, struct slice *ret_cut)
+/* The smallest last item of the truncated parts: beyond it the answer is not complete. NULL: no
+ * part was cut. */
+static const struct wire_list_item *find_cut(const struct op *op)
 {
-    bool has_cut = false;
+    const struct list_scan *scan = op->scan;
+    const struct wire_list_item *cut = NULL;
     for (uint32_t i = 0; i < scan->parts_count; i++) {
         const struct list_part *part = &scan->parts[i];
         if (!part->is_answered || !part->reply.u.listed.truncated)
             continue;
         const struct wire_listed *listed = &part->reply.u.listed;
-        struct slice last = listed->items[listed->items_count - 1].key;
-        if (!has_cut || slice_compare(last, *ret_cut) < 0)
-            *ret_cut = last;
-        has_cut = true;
+        const struct wire_list_item *last = &listed->items[listed->items_count - 1];
+        if (cut == NULL || compare_items(op, last, cut) < 0)
+            cut = last;
     }
-    return has_cut;
+    return cut;
 }
 
 static const struct wire_list_item *part_next(const struct list_part *part)
@@ -266,18 +305,19 @@ static const struct wire_list_item *part_next(const struct list_part *part)
     return &part->reply.u.listed.items[part->cursor];
 }
 
-/* Takes the smallest key of all parts; the same folded group may come from several. */
-static const struct wire_list_item *merge_next(struct list_scan *scan)
+/* Takes the smallest item of all parts; the same folded group may come from several. */
+static const struct wire_list_item *merge_next(const struct op *op)
 {
+    struct list_scan *scan = op->scan;
     const struct wire_list_item *least = NULL;
     for (uint32_t i = 0; i < scan->parts_count; i++) {
         const struct wire_list_item *item = part_next(&scan->parts[i]);
-        if (item != NULL && (least == NULL || slice_compare(item->key, least->key) < 0))
+        if (item != NULL && (least == NULL || compare_items(op, item, least) < 0))
             least = item;
     }
     for (uint32_t i = 0; least != NULL && i < scan->parts_count; i++) {
         const struct wire_list_item *item = part_next(&scan->parts[i]);
-        if (item != NULL && slice_equal(item->key, least->key))
+        if (item != NULL && compare_items(op, item, least) == 0)
             scan->parts[i].cursor++;
     }
     return least;
@@ -287,17 +327,16 @@ static void merge(struct cl_core *core, struct op *op)
 {
     struct list_scan *scan = op->scan;
     uint32_t limit = limit_of(op);
-    struct slice cut;
-    bool has_cut = find_cut(scan, &cut);
-    bool is_truncated = has_cut;
+    const struct wire_list_item *cut = find_cut(op);
+    bool is_truncated = cut != NULL;
     scan->items = mem_alloc(limit * sizeof *scan->items);
     for (;;) {
-        const struct wire_list_item *item = merge_next(scan);
+        const struct wire_list_item *item = merge_next(op);
         if (item == NULL)
             break;
-        if (has_cut && slice_compare(item->key, cut) > 0)
+        if (cut != NULL && compare_items(op, item, cut) > 0)
             break;
-        if (is_folded(item) && slice_equal(item->key, op->in.start_after))
+        if (is_folded(op, item) && slice_equal(item->key, op->in.start_after))
             continue; /* told in the answer before this one */
         if (scan->items_count == limit) {
             is_truncated = true;

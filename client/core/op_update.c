@@ -1,18 +1,13 @@
 /* PUT, DELETE, STAGE, ABORT: what is sent to the head, and its answer. */
 #include "client/core/internal.h"
 
-static uint64_t map_version_for(const struct cl_core *core, const struct op *op)
-{
-    return op->bucket_version > core->map.version ? op->bucket_version : core->map.version;
-}
-
 static void fill_put(struct cl_core *core, const struct op *op, uint64_t epoch,
                      struct wire_put *put)
 {
     *put = (struct wire_put){
         .chain = op->chain,
         .epoch = epoch,
-        .map_version = map_version_for(core, op),
+        .map_version = op_map_version(core, op),
         .session = op->lane->session,
         .seq = op->seq,
         .seq_floor = session_floor(op),
@@ -27,6 +22,13 @@ static void fill_put(struct cl_core *core, const struct op *op, uint64_t epoch,
         .upload_low = op->in.upload_low,
         .chunk_count = op->in.chunk_count,
         .chunk_bytes = op->in.chunk_bytes,
+        .step = (uint8_t)op->in.step,
+        .multi_high = op->in.multi_high,
+        .multi_low = op->in.multi_low,
+        .part = op->in.part,
+        .keep_mtime = op->in.keep_mtime,
+        .token_high = op->in.token_high,
+        .token_low = op->in.token_low,
     };
 }
 
@@ -36,7 +38,7 @@ static void fill_delete(struct cl_core *core, const struct op *op, uint64_t epoc
     *delete = (struct wire_delete){
         .chain = op->chain,
         .epoch = epoch,
-        .map_version = map_version_for(core, op),
+        .map_version = op_map_version(core, op),
         .session = op->lane->session,
         .seq = op->seq,
         .seq_floor = session_floor(op),
@@ -44,6 +46,8 @@ static void fill_delete(struct cl_core *core, const struct op *op, uint64_t epoc
         .key = op->in.key,
         .condition = (uint8_t)op->in.condition,
         .match = op->in.match,
+        .multi_high = op->in.multi_high,
+        .multi_low = op->in.multi_low,
     };
 }
 
@@ -53,7 +57,7 @@ static void fill_stage(struct cl_core *core, const struct op *op, uint64_t epoch
     *stage = (struct wire_stage){
         .chain = op->chain,
         .epoch = epoch,
-        .map_version = map_version_for(core, op),
+        .map_version = op_map_version(core, op),
         .bucket = op->bucket_id,
         .key = op->in.key,
         .upload_high = op->in.upload_high,
@@ -69,7 +73,7 @@ static void fill_abort(struct cl_core *core, const struct op *op, uint64_t epoch
     *abort = (struct wire_abort){
         .chain = op->chain,
         .epoch = epoch,
-        .map_version = map_version_for(core, op),
+        .map_version = op_map_version(core, op),
         .bucket = op->bucket_id,
         .key = op->in.key,
         .upload_high = op->in.upload_high,
@@ -103,6 +107,7 @@ void update_fill(struct cl_core *core, struct op *op, const struct cl_row *row,
     case CL_OP_STAT:
     case CL_OP_CHUNK:
     case CL_OP_LIST:
+    case CL_OP_PARTS_LIST:
     case CL_OP_BUCKET_CREATE:
     case CL_OP_BUCKET_DELETE:
     case CL_OP_ADMIN:
@@ -131,9 +136,17 @@ void update_receive(struct cl_core *core, struct request *request,
         .version = updated->version,
         .current = updated->current,
         .replicas_durable = updated->replicas_durable,
-        .size = op->in.size,
-        .checksum = op->in.checksum,
     };
+    bool is_value =
+        op->in.kind == CL_OP_PUT && (op->in.step == WIRE_PUT_VALUE || op->in.step == WIRE_PUT_PART);
+    if (is_value) {
+        result.size = op->in.size;
+        result.checksum = op->in.checksum;
+    } else if (op->in.step == WIRE_PUT_COMPLETE && outcome == ERR_OK) {
+        result.part_count = op->in.part;
+        result.multi_high = op->in.multi_high;
+        result.multi_low = op->in.multi_low;
+    }
     op_end(core, op, &result, NULL);
 }
 

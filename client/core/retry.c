@@ -98,6 +98,7 @@ bool retry_is_surely_refused(enum err err)
     case ERR_SESSION_EXPIRED:
     case ERR_UPLOAD_GONE:
     case ERR_UPLOAD_ORDER:
+    case ERR_NO_PART:
     case ERR_CORRUPT:
     case ERR_WRONG_CLUSTER:
     case ERR_WRONG_VERSION:
@@ -267,10 +268,10 @@ void retry_refused(struct cl_core *core, struct request *request, enum err err, 
     if (retry_is_surely_refused(err) && op->unsettled > 0)
         op->unsettled--;
     request_free(core, request);
-    bool is_read = op->in.kind == CL_OP_GET || op->in.kind == CL_OP_STAT;
-    if (is_read && err == ERR_NO_KEY) {
+    enum err absence = op->in.kind == CL_OP_PARTS_LIST ? ERR_UPLOAD_GONE : ERR_NO_KEY;
+    if (op_is_read(op) && err == absence) {
         if (epoch >= core->map.rows[op->chain].seen_epoch || PLANTED(R19_OLDER_ANSWER)) {
-            op_fail(core, op, ERR_NO_KEY);
+            op_fail(core, op, absence);
             return;
         }
         core->stats.stale_reads++; /* R19: an absence of an older epoch says nothing */

@@ -43,6 +43,9 @@ static void set_request_id(struct wire_message *message, uint64_t id)
     case WIRE_CHUNK_GET:
         message->u.chunk_get.request = id;
         break;
+    case WIRE_PARTS_LIST:
+        message->u.parts_list.request = id;
+        break;
     case WIRE_LIST:
         message->u.list.request = id;
         break;
@@ -74,17 +77,12 @@ void request_send(struct cl_core *core, struct op *op, struct peer *peer, uint64
     core->stats.sent++;
 }
 
-static bool is_read(const struct op *op)
-{
-    return op->in.kind == CL_OP_GET || op->in.kind == CL_OP_STAT;
-}
-
 uint32_t route_target(const struct cl_core *core, const struct op *op)
 {
     const struct cl_row *row = op->is_routed ? map_row(core, op->chain) : NULL;
     if (row == NULL)
         return 0;
-    return is_read(op) ? row->members[row->members_count - 1].node : row->members[0].node;
+    return op_is_read(op) ? row->members[row->members_count - 1].node : row->members[0].node;
 }
 
 /* No map, no chains, or no row for this chain yet. A cluster without chains is not waited for until
@@ -137,7 +135,9 @@ static void advance_keyed(struct cl_core *core, struct op *op)
         return;
     }
     struct wire_message message = {0};
-    if (is_read(op))
+    if (op->in.kind == CL_OP_PARTS_LIST)
+        parts_fill(core, op, row, &message);
+    else if (op_is_read(op))
         get_fill(core, op, row, &message);
     else
         update_fill(core, op, row, &message);

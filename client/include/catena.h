@@ -57,6 +57,10 @@ enum catena_status {
     CATENA_IO,   /* the caller's reader or writer failed */
     CATENA_UNSUPPORTED,
     CATENA_INTERNAL,
+    CATENA_NO_UPLOAD, /* the multipart upload is unknown: completed, aborted or never begun */
+    CATENA_NO_PART,   /* a part that was named is not there, or not in that version */
+    CATENA_NO_ACCESS_KEY,
+    CATENA_EXISTS, /* an access key of that name exists */
 };
 
 /* Constant name ("CATENA_NO_KEY") and one plain sentence for a status. */
@@ -118,6 +122,12 @@ struct catena_op_options {
     struct catena_version version; /* for CATENA_IF_VERSION */
     const void *meta;              /* client metadata stored with the object, at most 8,192 bytes */
     size_t meta_length;
+    /* Puts (whole, streamed, of parts, completions, restamps) that carry the same token (not both
+     * zero; a hash of the caller's request name) for one key have one effect, whoever sends them:
+     * later ones get the outcome of the first, for at least an hour. The id of a multipart upload
+     * that is begun with a token is the token. A deletion with a token is CATENA_INVALID. */
+    uint64_t token_high;
+    uint64_t token_low;
 };
 
 #define CATENA_OP_OPTIONS_INIT                                                                     \
@@ -125,15 +135,22 @@ struct catena_op_options {
         .struct_size = sizeof(struct catena_op_options)                                            \
     }
 
+struct catena_upload_id {
+    uint64_t high;
+    uint64_t low;
+};
+
 struct catena_info {
     struct catena_version version;
     uint64_t size;     /* bytes */
-    uint64_t checksum; /* XXH3-64 of the value */
-    uint64_t mtime_ms; /* since 1970, by the clock of the head; informative only */
+    uint64_t checksum; /* XXH3-64 of the value; part_count > 0: of the list of its parts */
+    uint64_t mtime_ms; /* since 1970, by the clock of the head, informative only; updates: 0 */
     uint32_t
         replicas_durable; /* updates: how many replicas had it on disk at the reply; reads: 0 */
     void *meta;           /* owned: catena_info_release */
     size_t meta_length;
+    uint32_t part_count;            /* of a value that was assembled from parts; else 0 */
+    struct catena_upload_id upload; /* part_count > 0: the multipart upload that it came from */
 };
 CATENA_API void catena_info_release(struct catena_info *info);
 
@@ -223,6 +240,10 @@ CATENA_API enum catena_status catena_put_stream_write(struct catena_put_stream *
 CATENA_API enum catena_status
 catena_put_stream_set_options(struct catena_put_stream *stream,
                               const struct catena_op_options *options);
+/* Publishes and frees the stream, except after CATENA_CONDITION_FAILED: then the stream stays with
+ * all that was written, to be published again (under other options) or aborted. */
+CATENA_API enum catena_status catena_put_stream_publish(struct catena_put_stream *stream,
+                                                        struct catena_info *ret_info);
 /* Publishes and frees the stream, whatever the outcome. */
 CATENA_API enum catena_status catena_put_stream_commit(struct catena_put_stream *stream,
                                                        struct catena_info *ret_info);
@@ -237,6 +258,16 @@ catena_get_stream_open(struct catena_client *client, const char *bucket, const v
                        size_t key_length, uint64_t offset, uint64_t length,
                        const struct catena_op_options *options,
                        struct catena_get_stream **ret_stream, struct catena_info *ret_info);
+/* The whole value, without waiting for the object to be found. A value that came with the answer
+ * (as those of up to 64 KiB do that were put in one piece) is in result->value, during the
+ * callback; stream is NULL then, or after a failure. Otherwise the stream is the user's, who must
+ * not read or close it in the callback. */
+typedef void (*catena_stream_callback)(void *context, const struct catena_result *result,
+                                       struct catena_get_stream *stream);
+CATENA_API enum catena_status
+catena_get_stream_open_async(struct catena_client *client, const char *bucket, const void *key,
+                             size_t key_length, const struct catena_op_options *options,
+                             catena_stream_callback callback, void *context);
 /* *ret_length 0 = the end. Every byte was verified against its checksum before it is returned.
  * CATENA_NO_KEY: the object was replaced or deleted long enough ago for its bytes to be gone. */
 CATENA_API enum catena_status catena_get_stream_read(struct catena_get_stream *stream, void *bytes,
@@ -252,6 +283,9 @@ struct catena_list_item {
     uint64_t mtime_ms;
     uint64_t checksum;
     bool is_prefix; /* a group folded by the delimiter: key is the common prefix */
+    void *meta;     /* catena_list_with_meta only; freed with the list */
+    size_t meta_length;
+    uint32_t part_count;
 };
 struct catena_list {
     struct catena_list_item *items;
@@ -263,7 +297,180 @@ CATENA_API enum catena_status catena_list(struct catena_client *client, const ch
                                           const void *start_after, size_t start_after_length,
                                           const char *delimiter, uint32_t limit,
                                           struct catena_list *ret_list);
+/* The same, with each object's metadata. A page may be cut shorter than the limit (truncated). */
+CATENA_API enum catena_status
+catena_list_with_meta(struct catena_client *client, const char *bucket, const void *prefix,
+                      size_t prefix_length, const void *start_after, size_t start_after_length,
+                      const char *delimiter, uint32_t limit, struct catena_list *ret_list);
 CATENA_API void catena_list_release(struct catena_list *list);
+
+/* Gives an object other metadata: the same bytes, a new version, without copying them. The options
+ * say the condition and the metadata. keep_mtime: mtime_ms stays what it was. CATENA_NO_KEY when
+ * there is no object. ret_info: the version; size and checksum are not told. */
+CATENA_API enum catena_status catena_restamp(struct catena_client *client, const char *bucket,
+                                             const void *key, size_t key_length, bool keep_mtime,
+                                             const struct catena_op_options *options,
+                                             struct catena_info *ret_info);
+
+/* ---- multipart: a value that is assembled from parts ----
+ *
+ * Parts are uploaded apart, in any order, by any number of clients, and may be replaced until the
+ * upload is completed. Everything lives on the chain of the key, and completing is one step of it:
+ * the object appears as a whole, under a condition if wanted. An upload stays until it is completed
+ * or aborted, or its bucket is deleted. */
+enum {
+    CATENA_PARTS_MAX = 10000,     /* numbers 1 to this */
+    CATENA_PART_META_MAX = 64,    /* bytes of metadata with each part */
+    CATENA_UPLOAD_TEXT_SIZE = 33, /* 32 hex digits */
+};
+CATENA_API char *catena_upload_format(struct catena_upload_id upload, char *text);
+CATENA_API bool catena_upload_parse(const char *text, struct catena_upload_id *ret_upload);
+
+/* options->meta is kept with the upload (catena_multipart_parts returns it), not with the object.
+ * No condition: that is for the completion. */
+CATENA_API enum catena_status catena_multipart_create(struct catena_client *client,
+                                                      const char *bucket, const void *key,
+                                                      size_t key_length,
+                                                      const struct catena_op_options *options,
+                                                      struct catena_upload_id *ret_upload);
+/* A stream whose commit makes what was written part `number` (at most CATENA_PART_META_MAX bytes of
+ * options->meta, no condition; a part may be empty). ret_info of the commit: version, size and
+ * checksum of the part. The commit is CATENA_NO_UPLOAD when the upload has ended meanwhile. */
+CATENA_API enum catena_status
+catena_multipart_part_open(struct catena_client *client, const char *bucket, const void *key,
+                           size_t key_length, struct catena_upload_id upload, uint32_t number,
+                           const struct catena_op_options *options,
+                           struct catena_put_stream **ret_stream);
+
+struct catena_part {
+    uint32_t number;
+    uint64_t size;
+    uint64_t checksum;
+    struct catena_version version;
+    uint64_t mtime_ms;
+    uint8_t meta[CATENA_PART_META_MAX];
+    size_t meta_length;
+};
+struct catena_parts {
+    struct catena_part *items; /* by number */
+    size_t count;
+    bool truncated; /* more follows: go on after the last number */
+    void *meta;     /* of the upload */
+    size_t meta_length;
+    uint64_t created_ms;
+};
+CATENA_API enum catena_status
+catena_multipart_parts(struct catena_client *client, const char *bucket, const void *key,
+                       size_t key_length, struct catena_upload_id upload, uint32_t after,
+                       uint32_t limit, struct catena_parts *ret_parts);
+CATENA_API void catena_parts_release(struct catena_parts *parts);
+
+/* Publishes the chosen parts, in the order of their numbers (strictly growing); `version` {0, 0}
+ * takes the part as it is. The others are dropped. CATENA_NO_PART: nothing happened, the upload
+ * goes on. CATENA_NO_UPLOAD after a success of somebody else: see catena_info.upload of the object.
+ * ret_info: version, part_count, upload; the size is not told. */
+struct catena_part_choice {
+    uint32_t number;
+    struct catena_version version;
+};
+CATENA_API enum catena_status
+catena_multipart_complete(struct catena_client *client, const char *bucket, const void *key,
+                          size_t key_length, struct catena_upload_id upload,
+                          const struct catena_part_choice *choices, size_t count,
+                          const struct catena_op_options *options, struct catena_info *ret_info);
+CATENA_API enum catena_status catena_multipart_abort(struct catena_client *client,
+                                                     const char *bucket, const void *key,
+                                                     size_t key_length,
+                                                     struct catena_upload_id upload);
+
+/* Uploads that go on, ordered by key, then by id. Start after (key, id): id {0, 0} = after all
+ * uploads of the key (or of the common prefix). limit 0 = 1,000, here and for parts. */
+struct catena_upload_item {
+    char *key; /* key_length bytes, then a NUL */
+    size_t key_length;
+    struct catena_upload_id upload;
+    uint64_t created_ms;
+    void *meta;
+    size_t meta_length;
+    bool is_prefix;
+};
+struct catena_upload_list {
+    struct catena_upload_item *items;
+    size_t count;
+    bool truncated;
+};
+CATENA_API enum catena_status
+catena_multipart_list(struct catena_client *client, const char *bucket, const void *prefix,
+                      size_t prefix_length, const void *after_key, size_t after_key_length,
+                      struct catena_upload_id after_upload, const char *delimiter, uint32_t limit,
+                      struct catena_upload_list *ret_list);
+CATENA_API void catena_upload_list_release(struct catena_upload_list *list);
+
+/* The parts of a published object, as they were chosen: number, size, checksum and meta (offset is
+ * the sum of the sizes before). Count 0 for an object that was put in one piece. info as by
+ * catena_stat. */
+CATENA_API enum catena_status catena_object_parts(struct catena_client *client, const char *bucket,
+                                                  const void *key, size_t key_length,
+                                                  struct catena_parts *ret_parts,
+                                                  struct catena_info *ret_info);
+
+/* ---- bucket configuration and access keys, kept in the masters ---- */
+
+/* One opaque document for each bucket (at most CATENA_BUCKET_CONFIG_MAX bytes), replaced whole if
+ * its version is still `version` (0: there was none); CATENA_CONDITION_FAILED otherwise. It goes
+ * with the bucket. Linearizable. *ret_document is the caller's to free(); NULL when it is empty. */
+enum { CATENA_BUCKET_CONFIG_MAX = 65536 };
+CATENA_API enum catena_status catena_bucket_config_get(struct catena_client *client,
+                                                       const char *bucket, void **ret_document,
+                                                       size_t *ret_length, uint64_t *ret_version);
+CATENA_API enum catena_status catena_bucket_config_put(struct catena_client *client,
+                                                       const char *bucket, const void *document,
+                                                       size_t length, uint64_t version,
+                                                       uint64_t *ret_version);
+
+enum catena_right { CATENA_RIGHT_NONE, CATENA_RIGHT_READ, CATENA_RIGHT_WRITE, CATENA_RIGHT_OWNER };
+struct catena_grant {
+    char bucket[65]; /* a name, "*", or a prefix with "*" at its end */
+    enum catena_right right;
+};
+enum { CATENA_GRANTS_MAX = 100, CATENA_ACCESS_KEYS_MAX = 10000 };
+struct catena_access_key {
+    char id[129];         /* 3 to 128 of A-Z a-z 0-9 . _ - */
+    char secret[129];     /* "" when it was not asked for */
+    char old_secret[129]; /* after a rotation, valid until it is ended; "" = none */
+    uint64_t created_ms;
+    struct catena_grant *grants;
+    size_t grant_count;
+};
+struct catena_access_keys {
+    struct catena_access_key *items; /* by id */
+    size_t count;
+    uint64_t version; /* grows with every change of any key */
+};
+/* secret NULL or "": one is made (40 characters), returned in *ret_key. */
+CATENA_API enum catena_status catena_access_key_create(struct catena_client *client, const char *id,
+                                                       const char *secret,
+                                                       const struct catena_grant *grants,
+                                                       size_t grant_count,
+                                                       struct catena_access_key *ret_key);
+/* A new secret; the old one stays valid until the next rotation or, with keep_old false, ends now.
+ * *ret_key has id and secret only. */
+CATENA_API enum catena_status catena_access_key_rotate(struct catena_client *client, const char *id,
+                                                       bool keep_old,
+                                                       struct catena_access_key *ret_key);
+/* Sets the key's rights on these buckets; CATENA_RIGHT_NONE takes them away. Others stay. */
+CATENA_API enum catena_status catena_access_key_grant(struct catena_client *client, const char *id,
+                                                      const struct catena_grant *grants,
+                                                      size_t grant_count);
+CATENA_API enum catena_status catena_access_key_revoke(struct catena_client *client,
+                                                       const char *id);
+/* All keys, secrets included when asked for (that is what gateways do). have_version: answered at
+ * once with count 0 and that version when nothing has changed. Linearizable. */
+CATENA_API enum catena_status catena_access_keys_get(struct catena_client *client,
+                                                     bool with_secrets, uint64_t have_version,
+                                                     struct catena_access_keys *ret_keys);
+CATENA_API void catena_access_key_release(struct catena_access_key *key);
+CATENA_API void catena_access_keys_release(struct catena_access_keys *keys);
 
 /* ---- cluster: what `catena status`, `locate` and `admin` show and do ---- */
 

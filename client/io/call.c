@@ -76,6 +76,7 @@ static void wait_done(struct call *call, const struct call_end *end)
     wait->result = *end->result;
     wait->result.text = NULL;
     wait->result.items = NULL;
+    wait->result.parts = NULL;
     wait->result.admin = NULL;
     wait->result.meta = (struct slice){0};
     wait->payload = buf_ref(end->payload);
@@ -111,7 +112,15 @@ enum catena_status wait_status(const struct wait *wait)
 {
     if (wait->err == ERR_OK)
         return succeed();
-    return fail_text(status_of_err(wait->err), "%s", wait->text);
+    return fail_text(status_of_call(&wait->call.submit, wait->err), "%s", wait->text);
+}
+
+void wait_give_info(struct wait *wait, struct catena_info *ret_info)
+{
+    if (ret_info == NULL)
+        return;
+    *ret_info = wait->info;
+    wait->info = (struct catena_info){0};
 }
 
 void wait_release(struct wait *wait)

@@ -71,6 +71,8 @@ enum { CLIENT_TAG_BASE = 1, CLIENT_VALUE_MAX = 256 * 1024 * 1024 };
 
 /* status.c */
 enum catena_status status_of_err(enum err err);
+/* The same for the end of a given call: UPLOAD_GONE of a multipart upload is the user's matter. */
+enum catena_status status_of_call(const struct cl_submit *submit, enum err err);
 /* Sets this thread's error text and returns the status. */
 enum catena_status fail_text(enum catena_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -114,11 +116,13 @@ void wait_init(struct wait *wait, struct catena_client *client);
 enum err wait_run(struct wait *wait);
 /* As a status of this thread, with its text. */
 enum catena_status wait_status(const struct wait *wait);
+/* Moves the info out; ret_info may be NULL. */
+void wait_give_info(struct wait *wait, struct catena_info *ret_info);
 void wait_release(struct wait *wait);
 /* Runs, converts and releases: for calls whose only result is a status. */
 enum catena_status wait_finish(struct wait *wait);
 
-/* object.c */
+/* target.c */
 /* The parts of an operation that the public calls share, checked and copied. */
 struct target {
     char *bucket;
@@ -127,34 +131,70 @@ struct target {
     void *meta;
     struct catena_op_options options; /* meta points to the copy */
 };
+enum catena_status target_check(const char *bucket, const void *key, size_t key_length,
+                                const struct catena_op_options *options);
 enum catena_status target_make(struct catena_client *client, const char *bucket, const void *key,
                                size_t key_length, const struct catena_op_options *options,
                                struct target *ret_target);
 void target_release(struct target *target);
 void target_fill(const struct target *target, struct cl_submit *submit);
+/* Checks, copies, takes a slot: blocks for it until the operation's time-out if `may_block`. */
+enum catena_status target_begin(struct catena_client *client, const char *bucket, const void *key,
+                                size_t key_length, const struct catena_op_options *options,
+                                bool may_block, struct target *ret_target);
+/* Releases it and gives the slot back. */
+void target_end(struct catena_client *client, struct target *target);
+void target_prepare(struct wait *wait, const struct target *target, enum cl_op_kind kind);
+/* Runs what was prepared, gives the info (which may be NULL) and ends wait and target. */
+enum catena_status target_run(struct catena_client *client, struct target *target,
+                              struct wait *wait, struct catena_info *ret_info);
 /* Fails when called from a callback. */
 enum catena_status check_may_block(const struct catena_client *client);
+/* Fails for options with a token: what has no use for one must not look as if it had. */
+enum catena_status check_no_token(const char *bucket, const struct catena_op_options *options);
 void info_fill(struct catena_info *info, const struct cl_result *result);
+/* A copy with a NUL behind it. */
+void *bytes_copy(const void *bytes, size_t length);
+uint64_t random_u64(void);
 
 /* upload.c: a large value on its way in. */
 struct upload;
 struct upload *upload_new(struct catena_client *client, struct target *target);
+/* What is written becomes a part of a multipart upload instead of an object. */
+void upload_set_part(struct upload *upload, struct catena_upload_id multi, uint32_t number);
+/* 0: no part. */
+uint32_t upload_part(const struct upload *upload);
 /* What the value will be published under; the writer's thread may change its options. */
 struct target *upload_target(struct upload *upload);
 /* Blocks while the window is full. */
 enum catena_status upload_write(struct upload *upload, const void *bytes, size_t length);
+/* Frees the upload, except after CATENA_CONDITION_FAILED: what is staged stays, to be published
+ * again or aborted. */
+enum catena_status upload_publish(struct upload *upload, struct catena_info *ret_info);
+/* Frees the upload, whatever the outcome. */
 enum catena_status upload_commit(struct upload *upload, struct catena_info *ret_info);
 void upload_abort(struct upload *upload);
 /* Asynchronous: reads from `value` until done, then calls back and frees itself. */
 void upload_run(struct upload *upload, const void *value, size_t length, catena_callback callback,
                 void *context);
 
-/* download.c: a large value on its way out. */
+/* multipart.c */
+enum catena_status multi_check(const char *bucket, struct catena_upload_id upload);
+/* The options of a part, besides what target_check() checks. */
+enum catena_status part_check(const char *bucket, const struct catena_op_options *options);
+
+/* download.c: a value on its way out. */
 struct download;
-/* After a GET whose result names chunks: [offset, end) of it. */
+/* After a GET: [offset, offset + length) of it. `payload` is what came with the answer: the inline
+ * value, or the manifest of an assembled one. */
 struct download *download_new(struct catena_client *client, const struct target *target,
-                              const struct cl_result *object, struct buf *inline_value,
-                              uint64_t offset, uint64_t length);
+                              const struct cl_result *object, struct buf *payload, uint64_t offset,
+                              uint64_t length);
+/* One try to get the object and to begin a download, which takes the target's slot over. The target
+ * stays the caller's. */
+enum catena_status download_open(struct catena_client *client, struct target *target,
+                                 uint64_t offset, uint64_t length, struct download **ret_download,
+                                 struct catena_info *ret_info);
 enum catena_status download_read(struct download *download, void *bytes, size_t size,
                                  size_t *ret_length);
 uint64_t download_length(const struct download *download);

@@ -1,7 +1,6 @@
 /* The engine's thread: drains submissions and the network into the core, executes its effects. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "base/contract.h"
@@ -203,14 +202,6 @@ static void *engine_main(void *context)
     transport_flush(client->transport);
     mem_free(events);
     return NULL;
-}
-
-static uint64_t random_u64(void)
-{
-    uint64_t number = 0;
-    while (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        continue;
-    return number;
 }
 
 static void make_core(struct catena_client *client)

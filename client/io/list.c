@@ -27,9 +27,14 @@ static void add_item(struct collected *all, const struct wire_list_item *from)
         .mtime_ms = from->mtime_ms,
         .checksum = from->checksum,
         .is_prefix = origin_is_none(from->version),
+        .part_count = from->part_count,
     };
     memcpy(item->key, from->key.data, from->key.length);
     item->key[from->key.length] = '\0';
+    if (from->meta.length > 0) {
+        item->meta = bytes_copy(from->meta.data, from->meta.length);
+        item->meta_length = from->meta.length;
+    }
 }
 
 static void take_items(struct wait *wait, const struct call_end *end)
@@ -42,7 +47,7 @@ static void take_items(struct wait *wait, const struct call_end *end)
 
 static enum catena_status list_page(struct catena_client *client, const char *bucket,
                                     struct slice prefix, struct slice after, const char *delimiter,
-                                    uint32_t limit, struct collected *all)
+                                    uint32_t limit, bool want_meta, struct collected *all)
 {
     struct wait wait;
     wait_init(&wait, client);
@@ -55,6 +60,7 @@ static enum catena_status list_page(struct catena_client *client, const char *bu
         .start_after = after,
         .delimiter = delimiter == NULL ? slice_of(NULL, 0) : slice_of_text(delimiter),
         .limit = limit,
+        .want_meta = want_meta,
         .deadline_us = deadline_after(client, 0),
     };
     return wait_finish(&wait);
@@ -62,8 +68,10 @@ static enum catena_status list_page(struct catena_client *client, const char *bu
 
 static void release_items(struct collected *all)
 {
-    for (size_t i = 0; i < all->count; i++)
+    for (size_t i = 0; i < all->count; i++) {
         free(all->items[i].key);
+        free(all->items[i].meta);
+    }
     free(all->items);
     *all = (struct collected){0};
 }
@@ -71,13 +79,14 @@ static void release_items(struct collected *all)
 /* A limit over one reply's maximum takes several pages. */
 static enum catena_status list_pages(struct catena_client *client, const char *bucket,
                                      struct slice prefix, struct slice after, const char *delimiter,
-                                     uint32_t limit, struct collected *all)
+                                     uint32_t limit, bool want_meta, struct collected *all)
 {
     for (;;) {
         uint32_t rest = limit - (uint32_t)all->count;
         uint32_t page = rest < BOUND_LIST_ITEMS ? rest : BOUND_LIST_ITEMS;
         size_t before = all->count;
-        enum catena_status status = list_page(client, bucket, prefix, after, delimiter, page, all);
+        enum catena_status status =
+            list_page(client, bucket, prefix, after, delimiter, page, want_meta, all);
         if (status != CATENA_OK)
             return status;
         if (!all->truncated || all->count >= limit)
@@ -89,10 +98,9 @@ static enum catena_status list_pages(struct catena_client *client, const char *b
     }
 }
 
-enum catena_status catena_list(struct catena_client *client, const char *bucket, const void *prefix,
-                               size_t prefix_length, const void *start_after,
-                               size_t start_after_length, const char *delimiter, uint32_t limit,
-                               struct catena_list *ret_list)
+static enum catena_status run_list(struct catena_client *client, const char *bucket,
+                                   struct slice prefix, struct slice after, const char *delimiter,
+                                   uint32_t limit, bool want_meta, struct catena_list *ret_list)
 {
     if (client == NULL || bucket == NULL || ret_list == NULL)
         return fail_text(CATENA_INVALID, "client, bucket and ret_list must not be NULL");
@@ -104,9 +112,8 @@ enum catena_status catena_list(struct catena_client *client, const char *bucket,
         return fail_text(CATENA_BUSY, "list %s: %u operations are in flight already", bucket,
                          client->requests_max);
     struct collected all = {0};
-    status = list_pages(client, bucket, slice_of(prefix, prefix_length),
-                        slice_of(start_after, start_after_length), delimiter,
-                        limit == 0 ? BOUND_LIST_ITEMS : limit, &all);
+    status = list_pages(client, bucket, prefix, after, delimiter,
+                        limit == 0 ? BOUND_LIST_ITEMS : limit, want_meta, &all);
     slot_give(client);
     if (status != CATENA_OK) {
         release_items(&all);
@@ -116,6 +123,25 @@ enum catena_status catena_list(struct catena_client *client, const char *bucket,
     ret_list->count = all.count;
     ret_list->truncated = all.truncated;
     return succeed();
+}
+
+enum catena_status catena_list(struct catena_client *client, const char *bucket, const void *prefix,
+                               size_t prefix_length, const void *start_after,
+                               size_t start_after_length, const char *delimiter, uint32_t limit,
+                               struct catena_list *ret_list)
+{
+    return run_list(client, bucket, slice_of(prefix, prefix_length),
+                    slice_of(start_after, start_after_length), delimiter, limit, false, ret_list);
+}
+
+enum catena_status catena_list_with_meta(struct catena_client *client, const char *bucket,
+                                         const void *prefix, size_t prefix_length,
+                                         const void *start_after, size_t start_after_length,
+                                         const char *delimiter, uint32_t limit,
+                                         struct catena_list *ret_list)
+{
+    return run_list(client, bucket, slice_of(prefix, prefix_length),
+                    slice_of(start_after, start_after_length), delimiter, limit, true, ret_list);
 }
 
 void catena_list_release(struct catena_list *list)

@@ -8,167 +8,6 @@
 
 enum { REPLACED_TRIES = 4 };
 
-enum catena_status check_may_block(const struct catena_client *client)
-{
-    if (engine_is_this_thread(client))
-        return fail_text(CATENA_INVALID,
-                         "a callback made a blocking call; use the asynchronous form");
-    return CATENA_OK;
-}
-
-void info_fill(struct catena_info *info, const struct cl_result *result)
-{
-    struct origin version = result->err == ERR_CONDITION ? result->current : result->version;
-    *info = (struct catena_info){
-        .version = {.epoch = version.epoch, .lsn = version.lsn},
-        .size = result->size,
-        .checksum = result->checksum,
-        .mtime_ms = result->mtime_ms,
-        .replicas_durable = result->replicas_durable,
-    };
-    if (result->meta.length > 0) {
-        info->meta = mem_alloc(result->meta.length);
-        memcpy(info->meta, result->meta.data, result->meta.length);
-        info->meta_length = result->meta.length;
-    }
-}
-
-void catena_info_release(struct catena_info *info)
-{
-    if (info == NULL)
-        return;
-    free(info->meta);
-    *info = (struct catena_info){0};
-}
-
-static void give_info(struct wait *wait, struct catena_info *ret_info)
-{
-    if (ret_info == NULL)
-        return;
-    *ret_info = wait->info;
-    wait->info = (struct catena_info){0};
-}
-
-static enum catena_status check_target(const char *bucket, const void *key, size_t key_length,
-                                       const struct catena_op_options *options)
-{
-    if (bucket == NULL)
-        return fail_text(CATENA_INVALID, "the bucket name is NULL");
-    if (key == NULL || key_length == 0 || key_length > BOUND_KEY_BYTES)
-        return fail_text(CATENA_INVALID, "%s: the key has %zu bytes; it must have 1 to %u", bucket,
-                         key_length, BOUND_KEY_BYTES);
-    if (!utf8_is_valid(slice_of(key, key_length)))
-        return fail_text(CATENA_INVALID, "%s: the key is not valid UTF-8", bucket);
-    if (options != NULL && options->struct_size != sizeof *options)
-        return fail_text(CATENA_INVALID,
-                         "%s: begin options with CATENA_OP_OPTIONS_INIT (struct_size is %zu)",
-                         bucket, options->struct_size);
-    if (options != NULL && options->meta_length > BOUND_META_BYTES)
-        return fail_text(CATENA_TOO_LARGE, "%s: metadata of %zu bytes; the limit is %u", bucket,
-                         options->meta_length, BOUND_META_BYTES);
-    if (options != NULL && (unsigned)options->condition > CATENA_IF_EXISTS)
-        return fail_text(CATENA_INVALID, "%s: unknown condition %d", bucket,
-                         (int)options->condition);
-    return CATENA_OK;
-}
-
-static void *copy_of(const void *bytes, size_t length)
-{
-    void *copy = mem_alloc(length + 1);
-    if (length > 0)
-        memcpy(copy, bytes, length);
-    ((char *)copy)[length] = '\0';
-    return copy;
-}
-
-enum catena_status target_make(struct catena_client *client, const char *bucket, const void *key,
-                               size_t key_length, const struct catena_op_options *options,
-                               struct target *ret_target)
-{
-    if (client == NULL)
-        return fail_text(CATENA_INVALID, "the client is NULL");
-    enum catena_status status = check_target(bucket, key, key_length, options);
-    if (status != CATENA_OK)
-        return status;
-    *ret_target = (struct target){
-        .bucket = copy_of(bucket, strlen(bucket)),
-        .key = copy_of(key, key_length),
-        .key_length = key_length,
-    };
-    if (options != NULL) {
-        ret_target->options = *options;
-        ret_target->meta = copy_of(options->meta, options->meta_length);
-        ret_target->options.meta = ret_target->meta;
-    }
-    return CATENA_OK;
-}
-
-void target_release(struct target *target)
-{
-    mem_free(target->bucket);
-    mem_free(target->key);
-    mem_free(target->meta);
-    *target = (struct target){0};
-}
-
-static enum wire_condition condition_of(enum catena_condition condition)
-{
-    switch (condition) {
-    case CATENA_ALWAYS:
-        return WIRE_CONDITION_NONE;
-    case CATENA_IF_ABSENT:
-        return WIRE_CONDITION_ABSENT;
-    case CATENA_IF_VERSION:
-        return WIRE_CONDITION_MATCH;
-    case CATENA_IF_EXISTS:
-        return WIRE_CONDITION_EXISTS;
-    }
-    return WIRE_CONDITION_NONE;
-}
-
-void target_fill(const struct target *target, struct cl_submit *submit)
-{
-    submit->bucket = slice_of_text(target->bucket);
-    submit->key = slice_of(target->key, target->key_length);
-    submit->meta = slice_of(target->options.meta, target->options.meta_length);
-    submit->condition = condition_of(target->options.condition);
-    submit->match =
-        (struct origin){.epoch = target->options.version.epoch, .lsn = target->options.version.lsn};
-}
-
-/* Checks, copies, takes a slot. */
-static enum catena_status begin(struct catena_client *client, const char *bucket, const void *key,
-                                size_t key_length, const struct catena_op_options *options,
-                                bool may_block, struct target *ret_target)
-{
-    enum catena_status status = target_make(client, bucket, key, key_length, options, ret_target);
-    if (status != CATENA_OK)
-        return status;
-    if (may_block)
-        status = check_may_block(client);
-    if (status == CATENA_OK &&
-        !slot_take(client, may_block,
-                   may_block ? deadline_after(client, ret_target->options.timeout_ms) : 0))
-        status = fail_text(CATENA_BUSY, "%s: %u operations are in flight already; try again later",
-                           bucket, client->requests_max);
-    if (status != CATENA_OK)
-        target_release(ret_target);
-    return status;
-}
-
-static void end(struct catena_client *client, struct target *target)
-{
-    target_release(target);
-    slot_give(client);
-}
-
-static void prepare(struct wait *wait, const struct target *target, enum cl_op_kind kind)
-{
-    target_fill(target, &wait->call.submit);
-    wait->call.submit.kind = kind;
-    wait->call.submit.deadline_us = deadline_after(wait->client, target->options.timeout_ms);
-}
-
 /* ---- blocking ---- */
 
 static enum catena_status put_inline(struct catena_client *client, struct target *target,
@@ -177,16 +16,12 @@ static enum catena_status put_inline(struct catena_client *client, struct target
     struct wait wait;
     struct buf *payload = buf_copy(slice_of(value, length));
     wait_init(&wait, client);
-    prepare(&wait, target, CL_OP_PUT);
+    target_prepare(&wait, target, CL_OP_PUT);
     wait.call.submit.payload = payload;
     wait.call.submit.size = length;
     wait.call.submit.checksum = checksum_bytes(buf_slice(payload));
-    (void)wait_run(&wait);
-    give_info(&wait, ret_info);
-    enum catena_status status = wait_status(&wait);
-    wait_release(&wait);
+    enum catena_status status = target_run(client, target, &wait, ret_info);
     buf_unref(payload);
-    end(client, target);
     return status;
 }
 
@@ -199,7 +34,8 @@ enum catena_status catena_put(struct catena_client *client, const char *bucket, 
         *ret_info = (struct catena_info){0};
     if (value == NULL && value_length > 0)
         return fail_text(CATENA_INVALID, "the value is NULL");
-    enum catena_status status = begin(client, bucket, key, key_length, options, true, &target);
+    enum catena_status status =
+        target_begin(client, bucket, key, key_length, options, true, &target);
     if (status != CATENA_OK)
         return status;
     if (value_length <= BOUND_INLINE_BYTES)
@@ -240,25 +76,6 @@ static enum catena_status collect(struct download *download, void **ret_value, s
     return succeed();
 }
 
-/* One try. The download (which takes the slot over) is made only if the object is there. */
-static enum catena_status open_download(struct catena_client *client, struct target *target,
-                                        uint64_t offset, uint64_t length,
-                                        struct download **ret_download,
-                                        struct catena_info *ret_info)
-{
-    struct wait wait;
-    wait_init(&wait, client);
-    prepare(&wait, target, CL_OP_GET);
-    (void)wait_run(&wait);
-    enum catena_status status = wait_status(&wait);
-    if (status == CATENA_OK) {
-        *ret_download = download_new(client, target, &wait.result, wait.payload, offset, length);
-        give_info(&wait, ret_info);
-    }
-    wait_release(&wait);
-    return status;
-}
-
 enum catena_status catena_get_range(struct catena_client *client, const char *bucket,
                                     const void *key, size_t key_length, uint64_t offset,
                                     uint64_t length, const struct catena_op_options *options,
@@ -275,10 +92,10 @@ enum catena_status catena_get_range(struct catena_client *client, const char *bu
         struct target target;
         struct download *download = NULL;
         struct catena_info info = {0};
-        status = begin(client, bucket, key, key_length, options, true, &target);
+        status = target_begin(client, bucket, key, key_length, options, true, &target);
         if (status != CATENA_OK)
             return status;
-        status = open_download(client, &target, offset, length, &download, &info);
+        status = download_open(client, &target, offset, length, &download, &info);
         target_release(&target);
         if (status != CATENA_OK) {
             slot_give(client);
@@ -304,7 +121,14 @@ enum catena_status catena_get(struct catena_client *client, const char *bucket, 
                             ret_length, ret_info);
 }
 
-static enum catena_status run_simple(struct catena_client *client, enum cl_op_kind kind,
+/* What an operation without a value is. */
+struct simple {
+    enum cl_op_kind kind;
+    enum wire_put_step step;
+    bool keep_mtime;
+};
+
+static enum catena_status run_simple(struct catena_client *client, struct simple simple,
                                      const char *bucket, const void *key, size_t key_length,
                                      const struct catena_op_options *options,
                                      struct catena_info *ret_info)
@@ -313,31 +137,43 @@ static enum catena_status run_simple(struct catena_client *client, enum cl_op_ki
     struct wait wait;
     if (ret_info != NULL)
         *ret_info = (struct catena_info){0};
-    enum catena_status status = begin(client, bucket, key, key_length, options, true, &target);
+    enum catena_status status =
+        target_begin(client, bucket, key, key_length, options, true, &target);
     if (status != CATENA_OK)
         return status;
     wait_init(&wait, client);
-    prepare(&wait, &target, kind);
-    (void)wait_run(&wait);
-    give_info(&wait, ret_info);
-    status = wait_status(&wait);
-    wait_release(&wait);
-    end(client, &target);
-    return status;
+    target_prepare(&wait, &target, simple.kind);
+    wait.call.submit.step = simple.step;
+    wait.call.submit.keep_mtime = simple.keep_mtime;
+    return target_run(client, &target, &wait, ret_info);
 }
 
 enum catena_status catena_stat(struct catena_client *client, const char *bucket, const void *key,
                                size_t key_length, const struct catena_op_options *options,
                                struct catena_info *ret_info)
 {
-    return run_simple(client, CL_OP_STAT, bucket, key, key_length, options, ret_info);
+    return run_simple(client, (struct simple){.kind = CL_OP_STAT}, bucket, key, key_length, options,
+                      ret_info);
 }
 
 enum catena_status catena_delete(struct catena_client *client, const char *bucket, const void *key,
                                  size_t key_length, const struct catena_op_options *options,
                                  struct catena_info *ret_info)
 {
-    return run_simple(client, CL_OP_DELETE, bucket, key, key_length, options, ret_info);
+    enum catena_status status = check_no_token(bucket, options);
+    if (status != CATENA_OK)
+        return status;
+    return run_simple(client, (struct simple){.kind = CL_OP_DELETE}, bucket, key, key_length,
+                      options, ret_info);
+}
+
+enum catena_status catena_restamp(struct catena_client *client, const char *bucket, const void *key,
+                                  size_t key_length, bool keep_mtime,
+                                  const struct catena_op_options *options,
+                                  struct catena_info *ret_info)
+{
+    struct simple restamp = {.kind = CL_OP_PUT, .step = WIRE_PUT_RESTAMP, .keep_mtime = keep_mtime};
+    return run_simple(client, restamp, bucket, key, key_length, options, ret_info);
 }
 
 /* ---- asynchronous ---- */
@@ -387,7 +223,8 @@ static void async_got(struct call *call, const struct call_end *end)
 {
     struct async *async = CONTAINER_OF(call, struct async, call);
     const struct cl_result *object = end->result;
-    bool is_chunked = object->upload_high != 0 || object->upload_low != 0;
+    bool is_chunked =
+        object->upload_high != 0 || object->upload_low != 0 || object->part_count != 0;
     if (object->err != ERR_OK || !is_chunked) {
         call_back(async, end);
         return;
@@ -402,7 +239,7 @@ static void async_got(struct call *call, const struct call_end *end)
     struct catena_info info;
     info_fill(&info, object);
     struct download *download =
-        download_new(async->client, &async->target, object, NULL, 0, UINT64_MAX);
+        download_new(async->client, &async->target, object, end->payload, 0, UINT64_MAX);
     download_run(download, &info, async->callback, async->context);
     async_free(async);
 }
@@ -430,7 +267,8 @@ static enum catena_status run_async(struct catena_client *client, enum cl_op_kin
     struct target target;
     if (callback == NULL)
         return fail_text(CATENA_INVALID, "the callback is NULL");
-    enum catena_status status = begin(client, bucket, key, key_length, options, false, &target);
+    enum catena_status status =
+        target_begin(client, bucket, key, key_length, options, false, &target);
     if (status != CATENA_OK)
         return status;
     call_start(client, &async_new(client, &target, kind, callback, context)->call);
@@ -445,7 +283,8 @@ enum catena_status catena_put_async(struct catena_client *client, const char *bu
     struct target target;
     if (callback == NULL || (value == NULL && value_length > 0))
         return fail_text(CATENA_INVALID, "the callback or the value is NULL");
-    enum catena_status status = begin(client, bucket, key, key_length, options, false, &target);
+    enum catena_status status =
+        target_begin(client, bucket, key, key_length, options, false, &target);
     if (status != CATENA_OK)
         return status;
     if (value_length > BOUND_INLINE_BYTES) {
@@ -483,133 +322,8 @@ enum catena_status catena_delete_async(struct catena_client *client, const char 
                                        const struct catena_op_options *options,
                                        catena_callback callback, void *context)
 {
+    enum catena_status status = check_no_token(bucket, options);
+    if (status != CATENA_OK)
+        return status;
     return run_async(client, CL_OP_DELETE, bucket, key, key_length, options, callback, context);
-}
-
-/* ---- streams ---- */
-
-struct catena_put_stream {
-    struct upload *upload;
-    struct catena_client *client;
-    enum catena_status failed; /* a write failed: commit reports it and aborts */
-    char text[CL_TEXT_BYTES];
-};
-
-enum catena_status catena_put_stream_open(struct catena_client *client, const char *bucket,
-                                          const void *key, size_t key_length,
-                                          const struct catena_op_options *options,
-                                          struct catena_put_stream **ret_stream)
-{
-    struct target target;
-    enum catena_status status = begin(client, bucket, key, key_length, options, true, &target);
-    if (status != CATENA_OK)
-        return status;
-    struct catena_put_stream *stream = mem_calloc(1, sizeof *stream);
-    stream->client = client;
-    stream->upload = upload_new(client, &target);
-    *ret_stream = stream;
-    return succeed();
-}
-
-enum catena_status catena_put_stream_write(struct catena_put_stream *stream, const void *bytes,
-                                           size_t length)
-{
-    if (stream == NULL || (bytes == NULL && length > 0))
-        return fail_text(CATENA_INVALID, "the stream or the bytes are NULL");
-    if (stream->failed == CATENA_OK) {
-        stream->failed = upload_write(stream->upload, bytes, length);
-        if (stream->failed == CATENA_OK)
-            return succeed();
-        (void)text_format(stream->text, sizeof stream->text, "%s", catena_error_text());
-    }
-    return fail_text(stream->failed, "%s", stream->text);
-}
-
-enum catena_status catena_put_stream_set_options(struct catena_put_stream *stream,
-                                                 const struct catena_op_options *options)
-{
-    if (stream == NULL || options == NULL)
-        return fail_text(CATENA_INVALID, "the stream or the options are NULL");
-    struct target *target = upload_target(stream->upload);
-    enum catena_status status =
-        check_target(target->bucket, target->key, target->key_length, options);
-    if (status != CATENA_OK)
-        return status;
-    mem_free(target->meta); /* chunks under way do not carry it */
-    target->meta = copy_of(options->meta, options->meta_length);
-    target->options = *options;
-    target->options.meta = target->meta;
-    return succeed();
-}
-
-enum catena_status catena_put_stream_commit(struct catena_put_stream *stream,
-                                            struct catena_info *ret_info)
-{
-    if (stream == NULL)
-        return fail_text(CATENA_INVALID, "the stream is NULL");
-    if (ret_info != NULL)
-        *ret_info = (struct catena_info){0};
-    enum catena_status status = stream->failed;
-    if (status == CATENA_OK) {
-        status = upload_commit(stream->upload, ret_info);
-    } else {
-        upload_abort(stream->upload);
-        (void)fail_text(status, "%s", stream->text);
-    }
-    mem_free(stream);
-    return status;
-}
-
-void catena_put_stream_abort(struct catena_put_stream *stream)
-{
-    if (stream == NULL)
-        return;
-    upload_abort(stream->upload);
-    mem_free(stream);
-}
-
-struct catena_get_stream {
-    struct download *download;
-};
-
-enum catena_status catena_get_stream_open(struct catena_client *client, const char *bucket,
-                                          const void *key, size_t key_length, uint64_t offset,
-                                          uint64_t length, const struct catena_op_options *options,
-                                          struct catena_get_stream **ret_stream,
-                                          struct catena_info *ret_info)
-{
-    struct target target;
-    if (ret_info != NULL)
-        *ret_info = (struct catena_info){0};
-    enum catena_status status = begin(client, bucket, key, key_length, options, true, &target);
-    if (status != CATENA_OK)
-        return status;
-    struct download *download = NULL;
-    status = open_download(client, &target, offset, length, &download, ret_info);
-    target_release(&target);
-    if (status != CATENA_OK) {
-        slot_give(client);
-        return status;
-    }
-    struct catena_get_stream *stream = mem_calloc(1, sizeof *stream);
-    stream->download = download;
-    *ret_stream = stream;
-    return succeed();
-}
-
-enum catena_status catena_get_stream_read(struct catena_get_stream *stream, void *bytes,
-                                          size_t size, size_t *ret_length)
-{
-    if (stream == NULL || bytes == NULL || ret_length == NULL || size == 0)
-        return fail_text(CATENA_INVALID, "the stream, the buffer or the length is missing");
-    *ret_length = 0;
-    return download_read(stream->download, bytes, size, ret_length);
-}
-
-void catena_get_stream_close(struct catena_get_stream *stream)
-{
-    if (stream == NULL)
-        return;
-    download_free(stream->download);
-    mem_free(stream);
 }

@@ -27,7 +27,11 @@
     X(BUSY, "refused for load after all retries; nothing was changed")                             \
     X(IO, "the caller's reader or writer failed")                                                  \
     X(UNSUPPORTED, "not supported")                                                                \
-    X(INTERNAL, "internal error")
+    X(INTERNAL, "internal error")                                                                  \
+    X(NO_UPLOAD, "no such multipart upload: completed, aborted or never begun")                    \
+    X(NO_PART, "a part that was named is not there")                                               \
+    X(NO_ACCESS_KEY, "no such access key")                                                         \
+    X(EXISTS, "exists already")
 
 static const char *const names[] = {
 #define X(name, text) "CATENA_" #name,
@@ -41,7 +45,7 @@ static const char *const texts[] = {
 #undef X
 };
 
-_Static_assert(ARRAY_COUNT(names) == CATENA_INTERNAL + 1, "every status has a name");
+_Static_assert(ARRAY_COUNT(names) == CATENA_EXISTS + 1, "every status has a name");
 
 static _Thread_local char error_text[CL_TEXT_BYTES];
 
@@ -120,9 +124,17 @@ enum catena_status status_of_err(enum err err)
         return CATENA_BUSY;
     case ERR_UNSUPPORTED:
         return CATENA_UNSUPPORTED;
+    case ERR_NO_PART:
+        return CATENA_NO_PART;
     default:
         return CATENA_INTERNAL;
     }
+}
+
+enum catena_status status_of_call(const struct cl_submit *submit, enum err err)
+{
+    bool is_multi = (submit->multi_high | submit->multi_low) != 0;
+    return err == ERR_UPLOAD_GONE && is_multi ? CATENA_NO_UPLOAD : status_of_err(err);
 }
 
 char *catena_version_format(struct catena_version version, char *text)

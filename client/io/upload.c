@@ -1,11 +1,11 @@
 /* A large value on its way in: cut into chunks that are staged in order with a window, then
- * published by one PUT. Small values never get here by catena_put; a stream whose value turns out
- * to be small becomes one inline PUT.
+ * published by one PUT: as an object, or as a part of a multipart upload. Small values never get
+ * here by catena_put; a stream whose value turns out to be small becomes one inline PUT. A part is
+ * always staged: an object names its chunks, so that completing copies nothing.
  *
  * Memory: at most window_bytes of chunks under way plus the one being filled. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/contract.h"
 #include "base/hash.h"
@@ -18,6 +18,8 @@ struct upload {
     struct target target;
     uint64_t high;
     uint64_t low;
+    struct catena_upload_id multi;
+    uint32_t part; /* 0: an object */
     /* the writer's (one thread at a time) */
     struct buf *chunk; /* being filled, BOUND_CHUNK_BYTES; length = filled */
     size_t filled;
@@ -48,14 +50,6 @@ struct stage {
     size_t length;
 };
 
-static uint64_t random_u64(void)
-{
-    uint64_t number = 0;
-    while (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        continue;
-    return number;
-}
-
 struct upload *upload_new(struct catena_client *client, struct target *target)
 {
     struct upload *upload = mem_calloc(1, sizeof *upload);
@@ -67,6 +61,17 @@ struct upload *upload_new(struct catena_client *client, struct target *target)
     pthread_cond_init(&upload->is_changed, NULL);
     list_init(&upload->stages);
     return upload;
+}
+
+void upload_set_part(struct upload *upload, struct catena_upload_id multi, uint32_t number)
+{
+    upload->multi = multi;
+    upload->part = number;
+}
+
+uint32_t upload_part(const struct upload *upload)
+{
+    return upload->part;
 }
 
 static void upload_free(struct upload *upload)
@@ -203,10 +208,11 @@ enum catena_status upload_write(struct upload *upload, const void *bytes, size_t
 
 static bool is_inline(const struct upload *upload)
 {
-    return upload->next_index == 0 && upload->total <= BOUND_INLINE_BYTES;
+    return upload->part == 0 && upload->next_index == 0 && upload->total <= BOUND_INLINE_BYTES;
 }
 
-/* The PUT that makes the value visible. The payload, if any, stays the upload's. */
+/* The PUT that makes the value visible, or a part of its upload. The payload, if any, stays the
+ * upload's. */
 static void fill_publish(struct upload *upload, struct cl_submit *submit)
 {
     target_fill(&upload->target, submit);
@@ -214,6 +220,12 @@ static void fill_publish(struct upload *upload, struct cl_submit *submit)
     submit->size = upload->total;
     submit->checksum = checksum_stream_value(upload->sum);
     submit->deadline_us = deadline_after(upload->client, upload->target.options.timeout_ms);
+    if (upload->part != 0) {
+        submit->step = WIRE_PUT_PART;
+        submit->multi_high = upload->multi.high;
+        submit->multi_low = upload->multi.low;
+        submit->part = upload->part;
+    }
     if (upload->next_index == 0) {
         if (upload->chunk != NULL)
             upload->chunk->length = upload->filled;
@@ -271,14 +283,37 @@ void upload_abort(struct upload *upload)
     upload_free(upload);
 }
 
-enum catena_status upload_commit(struct upload *upload, struct catena_info *ret_info)
+/* Everything is staged; what fits inline stays in the chunk. */
+static enum catena_status finish_staging(struct upload *upload)
 {
     if (!is_inline(upload) && upload->chunk != NULL) {
         enum catena_status status = await(upload, false);
         if (status == CATENA_OK)
             stage_filled(upload);
     }
-    enum catena_status status = await(upload, true);
+    return await(upload, true);
+}
+
+/* The abort's own text must not replace the thread's. */
+static enum catena_status give_up(struct upload *upload, enum catena_status status)
+{
+    char text[CL_TEXT_BYTES];
+    (void)text_format(text, sizeof text, "%s", catena_error_text());
+    upload_abort(upload);
+    return fail_text(status, "%s", text);
+}
+
+/* An earlier request with the same token may have had the effect: then these chunks were not used
+ * (D19). If they were, there is no such upload any more, and aborting it does nothing. */
+static bool may_be_unused(const struct upload *upload)
+{
+    const struct catena_op_options *options = &upload->target.options;
+    return upload->next_index > 0 && (options->token_high | options->token_low) != 0;
+}
+
+enum catena_status upload_publish(struct upload *upload, struct catena_info *ret_info)
+{
+    enum catena_status status = finish_staging(upload);
     struct wait wait;
     wait_init(&wait, upload->client);
     bool may_be_published = false;
@@ -293,14 +328,23 @@ enum catena_status upload_commit(struct upload *upload, struct catena_info *ret_
         }
     }
     wait_release(&wait);
+    if (status == CATENA_CONDITION_FAILED)
+        return status;
+    if (status == CATENA_OK && may_be_unused(upload)) {
+        upload_abort(upload);
+        return succeed();
+    }
     if (may_be_published) {
         upload_free(upload);
         return status;
     }
-    char text[CL_TEXT_BYTES]; /* the abort's own text must not replace it */
-    (void)text_format(text, sizeof text, "%s", catena_error_text());
-    upload_abort(upload);
-    return fail_text(status, "%s", text);
+    return give_up(upload, status);
+}
+
+enum catena_status upload_commit(struct upload *upload, struct catena_info *ret_info)
+{
+    enum catena_status status = upload_publish(upload, ret_info);
+    return status == CATENA_CONDITION_FAILED ? give_up(upload, status) : status;
 }
 
 /* ---- asynchronous: driven by completions on the engine's thread ---- */
@@ -330,7 +374,9 @@ static void async_published(struct call *call, const struct call_end *end)
     upload->err = end->result->err;
     (void)text_format(upload->text, sizeof upload->text, "%s", end->result->text);
     info_fill(&upload->info, end->result);
-    if (upload->err == ERR_OK || upload->err == ERR_OUTCOME_UNKNOWN || upload->next_index == 0) {
+    bool may_be_published = upload->err == ERR_OK || upload->err == ERR_OUTCOME_UNKNOWN;
+    bool is_unused = upload->err == ERR_OK && may_be_unused(upload);
+    if ((may_be_published && !is_unused) || upload->next_index == 0) {
         async_finish(upload);
         return;
     }

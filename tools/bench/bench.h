@@ -10,6 +10,7 @@
 
 #include "base/io/args.h"
 #include "client/include/catena.h"
+#include "tools/bench/histogram.h"
 
 enum { BENCH_STREAMS_MAX = 64 };
 
@@ -18,6 +19,7 @@ struct bench_settings {
     const char *bucket;
     const char *only; /* comma-separated names of measurements; "" = all */
     const char *directory;
+    const char *s3; /* HOST:PORT of a gateway; "" = none */
     uint64_t size_bytes;
     uint64_t stream_bytes;
     uint64_t large_bytes;
@@ -27,6 +29,7 @@ struct bench_settings {
     uint32_t keys;
     uint32_t streams;
     bool json;
+    bool once; /* puts end when each key was put */
 };
 
 struct bench_result {
@@ -58,6 +61,13 @@ enum bench_operation { BENCH_PUT, BENCH_GET };
 void bench_load(const struct bench_settings *settings, struct catena_client *client,
                 enum bench_operation operation, uint64_t size_bytes, uint32_t inflight,
                 uint32_t *existing, struct bench_result *result);
+
+/* All keys of the bucket, again and again, in pages of 1,000; an operation is a key. */
+void bench_list(const struct bench_settings *settings, struct catena_client *client,
+                struct bench_result *result);
+/* Rates and quantiles of what has ended now; operations and size_bytes are set. */
+void bench_finish(const struct histogram *histogram, uint64_t started_ns,
+                  struct bench_result *result);
 
 /* Streams of large values (stream.c): several at once, each of stream_bytes. */
 void bench_stream_put(const struct bench_settings *settings, struct catena_client *client,

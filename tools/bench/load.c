@@ -6,6 +6,8 @@
 #include "tools/bench/bench.h"
 #include "tools/bench/histogram.h"
 
+enum { PAGE_KEYS = 1000 };
+
 struct load;
 
 struct slot {
@@ -77,7 +79,9 @@ static void on_done(void *context, const struct catena_result *done)
         histogram_add(&load->histogram, now_ns - slot->started_ns);
         load->result->operations++;
     }
-    bool go_on = now_ns < load->end_ns && load->result->errors < 1000;
+    bool is_all_put =
+        load->settings->once && load->operation == BENCH_PUT && load->next_key >= load->key_count;
+    bool go_on = now_ns < load->end_ns && load->result->errors < 1000 && !is_all_put;
     if (!go_on || !start(load, slot)) {
         load->running--;
         (void)pthread_cond_signal(&load->changed);
@@ -85,15 +89,15 @@ static void on_done(void *context, const struct catena_result *done)
     (void)pthread_mutex_unlock(&load->mutex);
 }
 
-static void finish(struct load *load, uint64_t started_ns)
+void bench_finish(const struct histogram *histogram, uint64_t started_ns,
+                  struct bench_result *result)
 {
-    struct bench_result *result = load->result;
     result->seconds = (double)(bench_now_ns() - started_ns) / 1e9;
     result->operations_per_second = (double)result->operations / result->seconds;
-    result->megabytes_per_second = result->operations_per_second * (double)load->size_bytes / 1e6;
-    result->p50_us = (double)histogram_quantile(&load->histogram, 0.50) / 1e3;
-    result->p99_us = (double)histogram_quantile(&load->histogram, 0.99) / 1e3;
-    result->maximum_us = (double)load->histogram.maximum / 1e3;
+    result->megabytes_per_second = result->operations_per_second * (double)result->size_bytes / 1e6;
+    result->p50_us = (double)histogram_quantile(histogram, 0.50) / 1e3;
+    result->p99_us = (double)histogram_quantile(histogram, 0.99) / 1e3;
+    result->maximum_us = (double)histogram->maximum / 1e3;
 }
 
 void bench_load(const struct bench_settings *settings, struct catena_client *client,
@@ -125,7 +129,7 @@ void bench_load(const struct bench_settings *settings, struct catena_client *cli
     while (load->running > 0)
         (void)pthread_cond_wait(&load->changed, &load->mutex);
     (void)pthread_mutex_unlock(&load->mutex);
-    finish(load, started_ns);
+    bench_finish(&load->histogram, started_ns, result);
     if (operation == BENCH_PUT)
         *existing =
             result->operations < settings->keys ? (uint32_t)result->operations : settings->keys;
@@ -134,4 +138,39 @@ void bench_load(const struct bench_settings *settings, struct catena_client *cli
     free(load->slots);
     free(load->value);
     free(load);
+}
+
+void bench_list(const struct bench_settings *settings, struct catena_client *client,
+                struct bench_result *result)
+{
+    struct histogram *histogram = bench_alloc(sizeof *histogram);
+    struct catena_list page = {0};
+    char *after = NULL;
+    size_t after_length = 0;
+    result->inflight = 1;
+    uint64_t started_ns = bench_now_ns();
+    uint64_t end_ns = started_ns + settings->duration_us * 1000;
+    while (result->errors == 0 && bench_now_ns() < end_ns) {
+        uint64_t began_ns = bench_now_ns();
+        enum catena_status status = catena_list_with_meta(client, settings->bucket, "", 0, after,
+                                                          after_length, NULL, PAGE_KEYS, &page);
+        if (status != CATENA_OK) {
+            note_error(result, status, catena_error_text());
+            break;
+        }
+        histogram_add(histogram, bench_now_ns() - began_ns);
+        result->operations += page.count;
+        free(after);
+        after = NULL;
+        after_length = 0;
+        if (page.truncated && page.count > 0) {
+            after_length = page.items[page.count - 1].key_length;
+            after = bench_alloc(after_length);
+            memcpy(after, page.items[page.count - 1].key, after_length);
+        }
+        catena_list_release(&page);
+    }
+    bench_finish(histogram, started_ns, result);
+    free(after);
+    free(histogram);
 }

@@ -4,8 +4,9 @@
 #include <time.h>
 
 #include "tools/bench/bench.h"
+#include "tools/bench/s3.h"
 
-enum { RESULTS_MAX = 16, PUT_LARGE_INFLIGHT = 8 };
+enum { RESULTS_MAX = 24, PUT_LARGE_INFLIGHT = 8 };
 
 uint64_t bench_now_ns(void)
 {
@@ -56,6 +57,7 @@ static bool is_wanted(const struct bench_settings *settings, const char *name)
 struct bench {
     struct bench_settings settings;
     struct catena_client *client;
+    struct s3_target target;
     struct bench_result results[RESULTS_MAX];
     uint32_t count;
 };
@@ -83,15 +85,37 @@ static void run_machine(struct bench *bench)
         bench_tcp_echo(&bench->settings, result);
 }
 
+/* Each load through the gateway comes right after the same load through the library. */
+static void run_s3(struct bench *bench, const struct bench_settings *s, const char *name,
+                   const char *what, enum bench_operation operation, uint64_t size_bytes,
+                   uint32_t inflight, uint32_t *existing)
+{
+    struct bench_result *result;
+    if (s->s3[0] == '\0' || (operation == BENCH_GET && *existing == 0))
+        return;
+    if ((result = next_result(bench, name, what)))
+        s3_load(s, &bench->target, operation, size_bytes, inflight, existing, result);
+}
+
 static void run_small(struct bench *bench)
 {
     const struct bench_settings *s = &bench->settings;
     struct bench_result *result;
     uint32_t existing = 0;
+    uint32_t s3_existing = 0;
     if ((result = next_result(bench, "put", "puts, durable on every replica")))
         bench_load(s, bench->client, BENCH_PUT, s->size_bytes, s->inflight, &existing, result);
+    run_s3(bench, s, "s3-put", "the same through the gateway", BENCH_PUT, s->size_bytes,
+           s->inflight, &s3_existing);
     if (existing > 0 && (result = next_result(bench, "get", "gets of what was put")))
         bench_load(s, bench->client, BENCH_GET, s->size_bytes, s->inflight, &existing, result);
+    run_s3(bench, s, "s3-get", "the same through the gateway", BENCH_GET, s->size_bytes,
+           s->inflight, &s3_existing);
+    if ((result = next_result(bench, "list", "keys listed, with metadata, in pages of 1,000")))
+        bench_list(s, bench->client, result);
+    if (s->s3[0] != '\0' &&
+        (result = next_result(bench, "s3-list", "the same through the gateway")))
+        s3_list(s, &bench->target, result);
     if ((result = next_result(bench, "put-single", "puts, one at a time")))
         bench_load(s, bench->client, BENCH_PUT, s->size_bytes, 1, &existing, result);
     if (existing > 0 && (result = next_result(bench, "get-single", "gets, one at a time")))
@@ -103,13 +127,18 @@ static void run_large(struct bench *bench)
     struct bench_settings s = bench->settings;
     struct bench_result *result;
     uint32_t existing = 0;
+    uint32_t s3_existing = 0;
     s.keys = 32;
     if ((result = next_result(bench, "put-large", "large puts, 8 at once")))
         bench_load(&s, bench->client, BENCH_PUT, s.large_bytes, PUT_LARGE_INFLIGHT, &existing,
                    result);
+    run_s3(bench, &s, "s3-put-large", "the same through the gateway", BENCH_PUT, s.large_bytes,
+           PUT_LARGE_INFLIGHT, &s3_existing);
     if (existing > 0 && (result = next_result(bench, "get-large", "large gets, 8 at once")))
         bench_load(&s, bench->client, BENCH_GET, s.large_bytes, PUT_LARGE_INFLIGHT, &existing,
                    result);
+    run_s3(bench, &s, "s3-get-large", "the same through the gateway", BENCH_GET, s.large_bytes,
+           PUT_LARGE_INFLIGHT, &s3_existing);
     if ((result = next_result(bench, "stream-put", "files streamed in")))
         bench_stream_put(&bench->settings, bench->client, result);
     if ((result = next_result(bench, "stream-get", "the same files streamed out, compared")))
@@ -118,8 +147,10 @@ static void run_large(struct bench *bench)
 
 static bool needs_cluster(const struct bench_settings *settings)
 {
-    static const char *const names[] = {"put",       "get",       "put-single", "get-single",
-                                        "put-large", "get-large", "stream-put", "stream-get"};
+    static const char *const names[] = {"put",          "get",         "put-single", "get-single",
+                                        "put-large",    "get-large",   "stream-put", "stream-get",
+                                        "list",         "s3-put",      "s3-get",     "s3-list",
+                                        "s3-put-large", "s3-get-large"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (is_wanted(settings, names[i]))
             return true;
@@ -164,7 +195,15 @@ static enum args_outcome parse(int argc, char *const *argv, struct bench_setting
          .initial = "",
          .value_name = "NAME,...",
          .help = "of disk-write disk-sync tcp-echo put get put-single get-single\n"
-                 "put-large get-large stream-put stream-get"},
+                 "put-large get-large stream-put stream-get list;\n"
+                 "with --s3 s3-put s3-get s3-put-large s3-get-large s3-list"},
+        {.name = "s3",
+         .kind = ARGS_STRING,
+         .value = &s->s3,
+         .initial = "",
+         .value_name = "HOST:PORT",
+         .help =
+             "a gateway (HTTP) to compare with; keys: AWS_ACCESS_KEY_ID and _SECRET_ACCESS_KEY"},
         {.name = "size",
          .kind = ARGS_SIZE,
          .value = &s->size_bytes,
@@ -224,6 +263,11 @@ static enum args_outcome parse(int argc, char *const *argv, struct bench_setting
          .initial = "512MiB",
          .minimum = 1 << 20,
          .help = "written in disk-write"},
+        {.name = "once",
+         .kind = ARGS_BOOL,
+         .value = &s->once,
+         .initial = "false",
+         .help = "puts end early, when each key was put"},
         {.name = "json",
          .kind = ARGS_BOOL,
          .value = &s->json,
@@ -243,6 +287,15 @@ static enum args_outcome parse(int argc, char *const *argv, struct bench_setting
 
 static int run(struct bench *bench)
 {
+    struct text error;
+    text_init(&error);
+    if (bench->settings.s3[0] != '\0' &&
+        !s3_target_init(&bench->target, bench->settings.s3, bench->settings.bucket, &error)) {
+        (void)fprintf(stderr, "catena-bench: %s\n", text_cstr(&error));
+        text_release(&error);
+        return ARGS_EXIT_USAGE;
+    }
+    text_release(&error);
     run_machine(bench);
     if (needs_cluster(&bench->settings)) {
         if (!open_cluster(bench))

@@ -143,10 +143,14 @@ enum cli_exit cli_exit_of(enum catena_status status)
         return CLI_USAGE;
     case CATENA_NO_KEY:
     case CATENA_NO_BUCKET:
+    case CATENA_NO_UPLOAD:
+    case CATENA_NO_PART:
+    case CATENA_NO_ACCESS_KEY:
         return CLI_NOT_FOUND;
     case CATENA_CONDITION_FAILED:
     case CATENA_BUCKET_EXISTS:
     case CATENA_BUCKET_NOT_EMPTY:
+    case CATENA_EXISTS:
         return CLI_CONDITION;
     case CATENA_OUTCOME_UNKNOWN:
         return CLI_UNKNOWN;

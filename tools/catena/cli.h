@@ -58,6 +58,7 @@ struct cli_command {
     int operands_max; /* -1 = any number */
     const struct cli_option *options;
     size_t option_count;
+    uint32_t list_options; /* bits: options that may be given often, joined with commas */
     enum cli_exit (*run)(struct cli *cli);
 };
 

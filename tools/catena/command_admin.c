@@ -3,15 +3,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/catena/admin_key.h"
 #include "tools/catena/commands.h"
 #include "tools/catena/json.h"
 
-enum { ADMIN_CHAINS, ADMIN_REPLICAS, ADMIN_YES };
+enum {
+    ADMIN_CHAINS,
+    ADMIN_REPLICAS,
+    ADMIN_YES,
+    ADMIN_GRANT,
+    ADMIN_SECRET_STDIN,
+    ADMIN_KEEP_OLD,
+};
 
 static const struct cli_option options[] = {
     {"chains", 0, "NUMBER", "init: how many chains, for ever (default 64)"},
     {"replicas", 0, "NUMBER", "init: members of each chain (default 3)"},
     {"yes", 'y', NULL, "chain-restart-from: yes, writes may be lost"},
+    {"grant", 0, "BUCKET:RIGHT", "key: read, write, owner or none; any number of times"},
+    {"secret-stdin", 0, NULL, "key create: the secret is the first line of standard input"},
+    {"keep-old", 0, NULL, "key rotate: the old secret stays valid until the next rotation"},
 };
 
 static enum cli_exit number_option(const struct cli *cli, int index, uint64_t initial,
@@ -134,6 +145,16 @@ static enum cli_exit run_set(struct cli *cli)
                           : exit;
 }
 
+static enum cli_exit run_key(struct cli *cli)
+{
+    const struct admin_key_options key = {
+        .grants = cli->values[ADMIN_GRANT],
+        .takes_secret = cli->values[ADMIN_SECRET_STDIN] != NULL,
+        .keeps_old = cli->values[ADMIN_KEEP_OLD] != NULL,
+    };
+    return admin_key_run(cli, &key);
+}
+
 static const struct {
     const char *name;
     int operands_max;
@@ -146,6 +167,8 @@ static const struct {
     {"node-remove", 2, run_node_remove},
     {"chain-restart-from", 3, run_chain_restart_from},
     {"set", 3, run_set},
+    {"key", ADMIN_KEY_OPERANDS_MAX, run_key},
+    {"bucket-public", 3, admin_bucket_public_run},
 };
 
 static enum cli_exit run(struct cli *cli)
@@ -177,10 +200,16 @@ const struct cli_command command_admin = {
         "from\n"
         "                                     what NODE holds. Writes may be lost: needs --yes\n"
         "  set NAME NUMBER                    a setting: replicas, write-floor, rebalance-roles "
-        "(0 or 1)\n",
+        "(0 or 1)\n"
+        "  key create ID [--grant BUCKET:RIGHT]...  an access key for the S3 gateway; prints its "
+        "secret\n"
+        "  key list | rotate ID | grant ID BUCKET:RIGHT... | revoke ID\n"
+        "  bucket-public BUCKET on|off        whether everybody may read the bucket over S3\n"
+        "RIGHT is read, write, owner or none; BUCKET may be * or end with *.\n",
     .operands_min = 1,
-    .operands_max = 3,
+    .operands_max = -1,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
+    .list_options = 1u << ADMIN_GRANT,
     .run = run,
 };

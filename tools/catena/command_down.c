@@ -36,7 +36,7 @@ static const char *outcome_text(enum outcome outcome)
 /* The process to signal: a node's supervisor passes SIGTERM on; a worker alone is told itself. */
 static pid_t main_pid(const struct local_process *process)
 {
-    if (process->is_node && local_pid_is_ours(process->supervisor, process->dir))
+    if (process->role == LOCAL_NODE && local_pid_is_ours(process->supervisor, process->dir))
         return process->supervisor;
     return local_pid_is_ours(process->pid, process->dir) ? process->pid : 0;
 }
@@ -47,10 +47,10 @@ static bool wait_until(const struct local_process *process, pid_t pid, uint64_t 
     return local_pid_wait(pid, process->dir, now < deadline_ms ? (unsigned)(deadline_ms - now) : 0);
 }
 
-static void signal_group(const struct local_cluster *cluster, bool nodes, pid_t *pids)
+static void signal_group(const struct local_cluster *cluster, enum local_role role, pid_t *pids)
 {
     for (size_t i = 0; i < cluster->count; i++) {
-        if (cluster->processes[i].is_node != nodes)
+        if (cluster->processes[i].role != role)
             continue;
         pids[i] = main_pid(&cluster->processes[i]);
         if (pids[i] > 0)
@@ -58,12 +58,12 @@ static void signal_group(const struct local_cluster *cluster, bool nodes, pid_t 
     }
 }
 
-static void await_group(const struct local_cluster *cluster, bool nodes, const pid_t *pids,
-                        uint64_t deadline_ms, enum outcome *outcomes)
+static void await_group(const struct local_cluster *cluster, enum local_role role,
+                        const pid_t *pids, uint64_t deadline_ms, enum outcome *outcomes)
 {
     for (size_t i = 0; i < cluster->count; i++) {
         const struct local_process *process = &cluster->processes[i];
-        if (process->is_node != nodes)
+        if (process->role != role)
             continue;
         outcomes[i] = WAS_NOT_RUNNING;
         if (pids[i] == 0)
@@ -96,11 +96,13 @@ static enum cli_exit bring_down(const struct cli *cli, const char *dir, uint32_t
     if (exit != CLI_OK)
         return exit;
 
-    /* Nodes first: they hand over to masters that still listen. */
+    /* The gateway ends what is under way while there are nodes; nodes hand over to masters that
+     * still listen. */
+    static const enum local_role order[] = {LOCAL_GATEWAY, LOCAL_NODE, LOCAL_MASTER};
     uint64_t deadline_ms = clock_ms() + wait_ms;
-    for (int nodes = 1; nodes >= 0; nodes--) {
-        signal_group(cluster, nodes == 1, pids);
-        await_group(cluster, nodes == 1, pids, deadline_ms, outcomes);
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        signal_group(cluster, order[i], pids);
+        await_group(cluster, order[i], pids, deadline_ms, outcomes);
     }
     struct json json;
     if (cli->is_json) {
@@ -115,7 +117,7 @@ static enum cli_exit bring_down(const struct cli *cli, const char *dir, uint32_t
             exit = CLI_FAILED;
         if (cli->is_json) {
             json_object(&json, NULL);
-            json_text(&json, "role", process->is_node ? "node" : "master");
+            json_text(&json, "role", local_role_name(process->role));
             json_number(&json, "id", process->id);
             json_text(&json, "result", outcome_text(outcomes[i]));
             json_end(&json);

@@ -14,6 +14,7 @@ extern const struct cli_command command_get;
 extern const struct cli_command command_stat;
 extern const struct cli_command command_rm;
 extern const struct cli_command command_cp;
+extern const struct cli_command command_uploads;
 extern const struct cli_command command_status;
 extern const struct cli_command command_locate;
 extern const struct cli_command command_admin;

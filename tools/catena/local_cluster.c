@@ -13,9 +13,22 @@
 
 #include "tools/catena/local.h"
 
+const char *local_role_name(enum local_role role)
+{
+    switch (role) {
+    case LOCAL_MASTER:
+        return "master";
+    case LOCAL_NODE:
+        return "node";
+    case LOCAL_GATEWAY:
+        return "gateway";
+    }
+    return "?";
+}
+
 const char *local_process_name(const struct local_process *process, char text[24])
 {
-    (void)snprintf(text, 24, "%s %" PRIu32, process->is_node ? "node" : "master", process->id);
+    (void)snprintf(text, 24, "%s %" PRIu32, local_role_name(process->role), process->id);
     return text;
 }
 
@@ -34,18 +47,19 @@ bool local_pid_is_ours(pid_t pid, const char *dir)
     if (length <= 0)
         return false; /* a zombie has none */
     line[length] = '\0';
+    size_t prefix = strlen(dir);
     for (const char *at = line; at < line + length; at += strlen(at) + 1)
-        if (strcmp(at, dir) == 0)
+        if (strncmp(at, dir, prefix) == 0 && (at[prefix] == '\0' || at[prefix] == '/'))
             return true;
     return false;
 }
 
 bool local_process_is_alive(const struct local_process *process)
 {
-    if (process->is_node && !local_pid_is_ours(process->supervisor, process->dir))
-        return false;
-    return !process->is_node ? local_pid_is_ours(process->pid, process->dir)
-                             : process->pid == 0 || local_pid_is_ours(process->pid, process->dir);
+    if (process->role != LOCAL_NODE)
+        return local_pid_is_ours(process->pid, process->dir);
+    return local_pid_is_ours(process->supervisor, process->dir) &&
+           (process->pid == 0 || local_pid_is_ours(process->pid, process->dir));
 }
 
 bool local_pid_wait(pid_t pid, const char *dir, unsigned wait_ms)
@@ -86,16 +100,20 @@ void local_cluster_json(struct json *json, const struct local_cluster *cluster)
     json_number(json, "chains", cluster->chains);
     json_number(json, "replicas", cluster->replicas);
     json_bool(json, "is_founded", cluster->is_founded);
+    if (cluster->access_key[0] != '\0')
+        json_text(json, "access_key", cluster->access_key);
     json_array(json, "processes");
     for (size_t i = 0; i < cluster->count; i++) {
         const struct local_process *process = &cluster->processes[i];
         json_object(json, NULL);
-        json_text(json, "role", process->is_node ? "node" : "master");
+        json_text(json, "role", local_role_name(process->role));
         json_number(json, "id", process->id);
         json_number(json, "pid", (uint64_t)process->pid);
-        if (process->is_node)
+        if (process->role == LOCAL_NODE)
             json_number(json, "supervisor_pid", (uint64_t)process->supervisor);
         json_text(json, "address", process->address);
+        if (process->role == LOCAL_GATEWAY)
+            json_text(json, "admin", process->admin);
         json_text(json, "dir", process->dir);
         json_text(json, "log", process->log);
         json_end(json);
@@ -133,6 +151,14 @@ enum cli_exit local_cluster_write(const struct cli *cli, const struct local_clus
     return exit;
 }
 
+struct local_process *local_cluster_gateway(struct local_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->count; i++)
+        if (cluster->processes[i].role == LOCAL_GATEWAY)
+            return &cluster->processes[i];
+    return NULL;
+}
+
 void local_cluster_release(struct local_cluster *cluster)
 {
     for (size_t i = 0; i < cluster->count; i++) {
@@ -157,26 +183,39 @@ static bool member_number(const struct json_value *object, const char *key, uint
     return true;
 }
 
+static bool decode_role(const char *text, enum local_role *ret_role)
+{
+    for (enum local_role role = LOCAL_MASTER; role <= LOCAL_GATEWAY; role++) {
+        if (strcmp(text, local_role_name(role)) == 0) {
+            *ret_role = role;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool decode_process(const struct json_value *value, struct local_process *process)
 {
     uint64_t id = 0;
     uint64_t pid = 0;
     uint64_t supervisor = 0;
-    const struct json_value *role = json_member(value, "role", JSON_TEXT);
+    const struct json_value *role_text = json_member(value, "role", JSON_TEXT);
     const struct json_value *address = json_member(value, "address", JSON_TEXT);
     const struct json_value *dir = json_member(value, "dir", JSON_TEXT);
     const struct json_value *log = json_member(value, "log", JSON_TEXT);
-    if (role == NULL || address == NULL || dir == NULL || log == NULL ||
+    if (role_text == NULL || address == NULL || dir == NULL || log == NULL ||
         strlen(address->text) >= sizeof process->address ||
         !member_number(value, "id", UINT32_MAX, &id) ||
         !member_number(value, "pid", INT32_MAX, &pid))
         return false;
-    bool is_node = strcmp(role->text, "node") == 0;
-    if (is_node ? !member_number(value, "supervisor_pid", INT32_MAX, &supervisor)
-                : strcmp(role->text, "master") != 0)
+    enum local_role role = LOCAL_MASTER;
+    const struct json_value *admin = json_member(value, "admin", JSON_TEXT);
+    if (!decode_role(role_text->text, &role) ||
+        (role == LOCAL_NODE && !member_number(value, "supervisor_pid", INT32_MAX, &supervisor)) ||
+        (role == LOCAL_GATEWAY && (admin == NULL || strlen(admin->text) >= sizeof process->admin)))
         return false;
     *process = (struct local_process){
-        .is_node = is_node,
+        .role = role,
         .id = (uint32_t)id,
         .pid = (pid_t)pid,
         .supervisor = (pid_t)supervisor,
@@ -185,6 +224,8 @@ static bool decode_process(const struct json_value *value, struct local_process 
         .pidfd = -1,
     };
     memcpy(process->address, address->text, strlen(address->text) + 1);
+    if (role == LOCAL_GATEWAY)
+        memcpy(process->admin, admin->text, strlen(admin->text) + 1);
     return true;
 }
 
@@ -195,28 +236,32 @@ static bool decode(const struct json_value *root, struct local_cluster *cluster)
     uint64_t replicas = 0;
     const struct json_value *founded = json_member(root, "is_founded", JSON_BOOL);
     const struct json_value *uuid = json_member(root, "cluster", JSON_TEXT);
+    const struct json_value *access_key = json_member(root, "access_key", JSON_TEXT);
     const struct json_value *masters = json_member(root, "masters", JSON_TEXT);
     const struct json_value *processes = json_member(root, "processes", JSON_ARRAY);
     if (!member_number(root, "format", 1, &format) || uuid == NULL || strlen(uuid->text) != 36 ||
         masters == NULL || processes == NULL || founded == NULL ||
+        (access_key != NULL && strlen(access_key->text) >= sizeof cluster->access_key) ||
         !member_number(root, "chains", 65536, &chains) ||
         !member_number(root, "replicas", 8, &replicas))
         return false;
     memcpy(cluster->uuid, uuid->text, 37);
     cluster->master_list = cli_format("%s", masters->text);
     cluster->is_founded = founded->number != 0;
+    if (access_key != NULL)
+        memcpy(cluster->access_key, access_key->text, strlen(access_key->text) + 1);
     cluster->chains = (uint32_t)chains;
     cluster->replicas = (uint32_t)replicas;
     for (const struct json_value *at = processes->first; at != NULL; at = at->next) {
         if (cluster->count == LOCAL_PROCESSES_MAX ||
             !decode_process(at, &cluster->processes[cluster->count]))
             return false;
-        if (cluster->processes[cluster->count++].is_node)
-            cluster->nodes++;
-        else
-            cluster->masters++;
+        enum local_role role = cluster->processes[cluster->count++].role;
+        cluster->masters += role == LOCAL_MASTER;
+        cluster->nodes += role == LOCAL_NODE;
+        cluster->gateways += role == LOCAL_GATEWAY;
     }
-    return cluster->masters > 0 && cluster->nodes > 0;
+    return cluster->masters > 0 && cluster->nodes > 0 && cluster->gateways <= LOCAL_GATEWAYS_MAX;
 }
 
 /* The whole of a small file; NULL when it cannot be read (errno). */

@@ -55,7 +55,7 @@ static int bind_port(unsigned port)
 /* Free ports for all, held together until the last is found so that none is given twice. */
 static bool choose_ports(size_t count, unsigned *ports)
 {
-    int held[LOCAL_PROCESSES_MAX];
+    int held[LOCAL_PROCESSES_MAX + LOCAL_GATEWAYS_MAX]; /* a gateway has two */
     size_t found = 0;
     for (unsigned tries = 0; found < count && tries < PORT_TRIES; tries++) {
         uint32_t draw = 0;
@@ -73,38 +73,64 @@ static bool choose_ports(size_t count, unsigned *ports)
     return found == count;
 }
 
+static void plan_process(struct local_cluster *cluster, enum local_role role, uint32_t id,
+                         unsigned port)
+{
+    const char *name = local_role_name(role);
+    struct local_process *process = &cluster->processes[cluster->count++];
+    *process = (struct local_process){
+        .role = role,
+        .id = id,
+        .dir = cli_format("%s/%s-%" PRIu32, cluster->dir, name, id),
+        .log = cli_format("%s/log/%s-%" PRIu32 ".log", cluster->dir, name, id),
+        .pidfd = -1,
+    };
+    (void)snprintf(process->address, sizeof process->address, "127.0.0.1:%u", port);
+}
+
+static void plan_gateway(struct local_cluster *cluster, unsigned port, unsigned admin_port)
+{
+    plan_process(cluster, LOCAL_GATEWAY, 1, port);
+    struct local_process *process = &cluster->processes[cluster->count - 1];
+    (void)snprintf(process->admin, sizeof process->admin, "127.0.0.1:%u", admin_port);
+}
+
 enum cli_exit local_cluster_plan(const struct cli *cli, const char *dir,
                                  struct local_cluster *cluster)
 {
-    unsigned ports[LOCAL_PROCESSES_MAX];
-    cluster->count = cluster->masters + cluster->nodes;
+    unsigned ports[LOCAL_PROCESSES_MAX + LOCAL_GATEWAYS_MAX];
+    uint32_t servers = cluster->masters + cluster->nodes;
+    size_t wanted = servers + 2 * cluster->gateways;
+    cluster->count = 0;
     cluster->dir = realpath(dir, NULL);
     if (cluster->dir == NULL)
         return cli_error(cli, CLI_FAILED, "cannot find %s: %s", dir, strerror(errno));
-    if (!choose_ports(cluster->count, ports))
-        return cli_error(cli, CLI_FAILED, "cannot find %zu free ports on 127.0.0.1",
-                         cluster->count);
+    if (!choose_ports(wanted, ports))
+        return cli_error(cli, CLI_FAILED, "cannot find %zu free ports on 127.0.0.1", wanted);
     make_uuid(cluster->uuid);
     cluster->master_list = cli_format("%s", "");
-    for (size_t i = 0; i < cluster->count; i++) {
-        struct local_process *process = &cluster->processes[i];
+    for (uint32_t i = 0; i < servers; i++) {
         bool is_node = i >= cluster->masters;
-        uint32_t id = (uint32_t)(is_node ? i - cluster->masters + 1 : i + 1);
-        const char *role = is_node ? "node" : "master";
-        *process = (struct local_process){
-            .is_node = is_node,
-            .id = id,
-            .dir = cli_format("%s/%s-%" PRIu32, cluster->dir, role, id),
-            .log = cli_format("%s/log/%s-%" PRIu32 ".log", cluster->dir, role, id),
-            .pidfd = -1,
-        };
-        (void)snprintf(process->address, sizeof process->address, "127.0.0.1:%u", ports[i]);
-        if (!is_node) {
-            char *longer =
-                cli_format("%s%s%s", cluster->master_list, i > 0 ? "," : "", process->address);
-            free(cluster->master_list);
-            cluster->master_list = longer;
-        }
+        plan_process(cluster, is_node ? LOCAL_NODE : LOCAL_MASTER,
+                     is_node ? i - cluster->masters + 1 : i + 1, ports[i]);
+        if (is_node)
+            continue;
+        char *longer = cli_format("%s%s%s", cluster->master_list, i > 0 ? "," : "",
+                                  cluster->processes[i].address);
+        free(cluster->master_list);
+        cluster->master_list = longer;
     }
+    if (cluster->gateways > 0)
+        plan_gateway(cluster, ports[servers], ports[servers + 1]);
+    return CLI_OK;
+}
+
+enum cli_exit local_cluster_add_gateway(const struct cli *cli, struct local_cluster *cluster)
+{
+    unsigned ports[2];
+    if (!choose_ports(2, ports))
+        return cli_error(cli, CLI_FAILED, "cannot find 2 free ports on 127.0.0.1");
+    cluster->gateways = 1;
+    plan_gateway(cluster, ports[0], ports[1]);
     return CLI_OK;
 }

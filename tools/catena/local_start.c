@@ -9,11 +9,11 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-enum { LOG_LINES_SHOWN = 15, REMAINS_MS = 5000 };
+enum { LOG_LINES_SHOWN = 15, REMAINS_MS = 5000, READY_FD = STDERR_FILENO + 1 };
 
 extern char **environ;
 
-enum cli_exit local_find_binaries(const struct cli *cli, char **ret_directory)
+enum cli_exit local_find_binaries(const struct cli *cli, bool with_gateway, char **ret_directory)
 {
     char path[4096];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -21,8 +21,8 @@ enum cli_exit local_find_binaries(const struct cli *cli, char **ret_directory)
         return cli_error(cli, CLI_FAILED, "cannot find this program's directory");
     path[length] = '\0';
     *strrchr(path, '/') = '\0';
-    static const char *const needed[] = {"catena-master", "catena-node"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const needed[] = {"catena-master", "catena-node", "catena-gateway"};
+    for (size_t i = 0; i < (with_gateway ? 3 : 2); i++) {
         char *program = cli_format("%s/%s", path, needed[i]);
         bool is_there = access(program, X_OK) == 0;
         free(program);
@@ -46,19 +46,23 @@ static char *numbered_masters(const struct local_cluster *cluster)
     return text;
 }
 
-static void open_log(posix_spawn_file_actions_t *actions, const char *log)
+static void open_files(posix_spawn_file_actions_t *actions, const char *log, int ready_fd)
 {
     (void)posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     (void)posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, log,
                                            O_WRONLY | O_CREAT | O_APPEND, 0666);
     (void)posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
-    (void)posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+    if (ready_fd >= 0)
+        (void)posix_spawn_file_actions_adddup2(actions, ready_fd, READY_FD);
+    (void)posix_spawn_file_actions_addclosefrom_np(actions,
+                                                   ready_fd >= 0 ? READY_FD + 1 : READY_FD);
     (void)posix_spawn_file_actions_addchdir_np(actions, "/");
 }
 
 /* A process of its own session with default signals, so that neither Ctrl-C here nor the end of
  * this terminal reaches it. */
-static int spawn(const char *log, char *const *arguments, pid_t *ret_pid)
+enum cli_exit local_spawn(const struct cli *cli, struct local_process *process,
+                          char *const *arguments, int ready_fd, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -68,7 +72,7 @@ static int spawn(const char *log, char *const *arguments, pid_t *ret_pid)
     (void)sigfillset(&all);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attributes);
-    open_log(&actions, log);
+    open_files(&actions, process->log, ready_fd);
     (void)posix_spawnattr_setsigmask(&attributes, &none);
     (void)posix_spawnattr_setsigdefault(&attributes, &all);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
@@ -76,40 +80,39 @@ static int spawn(const char *log, char *const *arguments, pid_t *ret_pid)
     int why = posix_spawn(ret_pid, arguments[0], &actions, &attributes, arguments, environ);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
-    return why;
+    char name[24];
+    if (why != 0)
+        return cli_error(cli, CLI_FAILED, "cannot start %s (%s): %s",
+                         local_process_name(process, name), arguments[0], strerror(why));
+    process->is_started = true;
+    process->pidfd = pidfd_open(*ret_pid, 0);
+    return CLI_OK;
 }
 
 static enum cli_exit start_process(const struct cli *cli, struct local_cluster *cluster,
                                    const char *binaries, struct local_process *process)
 {
     char id[16];
+    bool is_node = process->role == LOCAL_NODE;
     (void)snprintf(id, sizeof id, "%" PRIu32, process->id);
-    char *program = cli_format("%s/catena-%s", binaries, process->is_node ? "node" : "master");
-    char *masters =
-        process->is_node ? cli_format("%s", cluster->master_list) : numbered_masters(cluster);
+    char *program = cli_format("%s/catena-%s", binaries, local_role_name(process->role));
+    char *masters = is_node ? cli_format("%s", cluster->master_list) : numbered_masters(cluster);
     char *arguments[16] = {program,    "--id",           id,          "--dir",      process->dir,
                            "--listen", process->address, "--cluster", cluster->uuid};
     size_t count = 9;
     /* A master of a cluster that has served and whose directory is empty has lost its disk: it must
      * not found another cluster, so it is not told how to. */
-    if (process->is_node || !cluster->is_founded) {
+    if (is_node || !cluster->is_founded) {
         arguments[count++] = "--masters";
         arguments[count++] = masters;
     }
-    if (!process->is_node && !cluster->is_founded)
+    if (!is_node && !cluster->is_founded)
         arguments[count++] = "--bootstrap";
     pid_t pid = 0;
-    int why = spawn(process->log, arguments, &pid);
-    char name[24];
-    enum cli_exit exit = CLI_OK;
-    if (why != 0) {
-        exit = cli_error(cli, CLI_FAILED, "cannot start %s (%s): %s",
-                         local_process_name(process, name), program, strerror(why));
-    } else {
-        process->is_started = true;
-        process->pidfd = pidfd_open(pid, 0);
-        process->pid = process->is_node ? 0 : pid;
-        process->supervisor = process->is_node ? pid : 0;
+    enum cli_exit exit = local_spawn(cli, process, arguments, -1, &pid);
+    if (exit == CLI_OK) {
+        process->pid = is_node ? 0 : pid;
+        process->supervisor = is_node ? pid : 0;
     }
     free(masters);
     free(program);
@@ -136,7 +139,7 @@ enum cli_exit local_start_missing(const struct cli *cli, struct local_cluster *c
     enum cli_exit exit = CLI_OK;
     for (size_t i = 0; i < cluster->count && exit == CLI_OK; i++) {
         struct local_process *process = &cluster->processes[i];
-        if (local_process_is_alive(process))
+        if (process->role == LOCAL_GATEWAY || local_process_is_alive(process))
             continue;
         exit = wait_for_remains(cli, cluster, process);
         if (exit == CLI_OK)

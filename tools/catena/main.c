@@ -7,9 +7,9 @@
 #include "tools/catena/commands.h"
 
 static const struct cli_command *const commands[] = {
-    &command_up,     &command_down,   &command_mb,    &command_rb, &command_ls,
-    &command_put,    &command_get,    &command_stat,  &command_rm, &command_cp,
-    &command_status, &command_locate, &command_admin,
+    &command_up,      &command_down,   &command_mb,     &command_rb,    &command_ls,
+    &command_put,     &command_get,    &command_stat,   &command_rm,    &command_cp,
+    &command_uploads, &command_status, &command_locate, &command_admin,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -129,6 +129,20 @@ static int number_of_letter(const struct cli_command *command, int letter)
     return '?';
 }
 
+/* One of the command's options. Values of lists are copies, which stay to the end. */
+static void take_own(struct cli *cli, int index, const char *value)
+{
+    const char *before = cli->values[index];
+    bool is_list = (cli->command->list_options & 1u << index) != 0;
+    if (!is_list) {
+        cli->values[index] = value;
+        return;
+    }
+    cli->values[index] =
+        before == NULL ? cli_format("%s", value) : cli_format("%s,%s", before, value);
+    free((void *)(uintptr_t)before);
+}
+
 /* One option found by getopt. *ret_help: --help was asked for. */
 static enum cli_exit take_option(struct cli *cli, int number, char **argv, bool *ret_help)
 {
@@ -159,7 +173,7 @@ static enum cli_exit take_option(struct cli *cli, int number, char **argv, bool 
         *ret_help = true;
         return CLI_OK;
     default:
-        cli->values[number - 256 - COMMON_COUNT] = optarg != NULL ? optarg : "";
+        take_own(cli, number - 256 - COMMON_COUNT, optarg != NULL ? optarg : "");
         return CLI_OK;
     }
 }
@@ -222,7 +236,8 @@ static enum cli_exit run(struct cli *cli, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.masters = getenv("CATENA_MASTERS")};
+    static struct cli cli;
+    cli.masters = getenv("CATENA_MASTERS");
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         (void)printf("catena %d.%d.%d\n", CATENA_VERSION_MAJOR, CATENA_VERSION_MINOR,
                      CATENA_VERSION_PATCH);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "tools/gateway/gateway.h"
+#include "tools/gateway/keys_refresh.h"
+#include "tools/gateway/lifecycle_worker.h"
 
 static void on_begin(struct http_exchange *exchange)
 {
@@ -19,6 +21,9 @@ static void respond_ready(struct http_exchange *exchange, struct gateway *gatewa
     size_t count = 0;
     if (atomic_load(&gateway->is_draining)) {
         http_respond(exchange, 503, "draining\n", 9);
+    } else if (!gw_keys_are_current(gateway)) {
+        const char *text = "the access keys are not known\n";
+        http_respond(exchange, 503, text, strlen(text));
     } else if (catena_bucket_list(gateway->client, &buckets, &count) != CATENA_OK) {
         const char *text = "the cluster does not answer\n";
         http_respond(exchange, 503, text, strlen(text));
@@ -43,6 +48,7 @@ static void on_body(struct http_exchange *exchange, struct slice bytes, bool is_
         struct text out;
         text_init(&out);
         gw_metrics_print(gateway->metrics, atomic_load(&gateway->in_flight), &out);
+        gw_lifecycle_worker_print(gateway->lifecycle, &out);
         http_add_header(exchange, "Content-Type", "text/plain; version=0.0.4");
         http_respond(exchange, 200, out.data, out.length);
         text_release(&out);
@@ -72,10 +78,17 @@ static void on_finish(struct http_exchange *exchange, bool is_complete)
     (void)is_complete;
 }
 
+static void on_refuse(struct http_exchange *exchange, enum http_refusal refusal)
+{
+    (void)refusal;
+    http_respond(exchange, 400, "bad request\n", 12);
+}
+
 const struct http_callbacks gw_admin = {
     .begin = on_begin,
     .check = on_check,
     .body = on_body,
     .produce = on_produce,
     .finish = on_finish,
+    .refuse = on_refuse,
 };

@@ -18,6 +18,8 @@ static enum s3_error read_checksum_header(struct s3 *s3, const char **ret_detail
     static const char *const unknown[] = {"x-amz-checksum-sha512", "x-amz-checksum-md5",
                                           "x-amz-checksum-xxhash64", "x-amz-checksum-xxhash3",
                                           "x-amz-checksum-xxhash128"};
+    if (s3->route.operation == GW_OPERATION_COMPLETE_UPLOAD)
+        return S3_OK; /* there it is the object's, not the document's */
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         if (gw_header(s3->request, unknown[i]) != NULL)
             return S3_NotImplemented;
@@ -71,7 +73,7 @@ static void begin_decoder(struct s3 *s3)
     if (!is_signed && !has_trailer)
         return;
     if (is_signed)
-        sigv4_chunks_begin(&s3->sigv4, gw_key_secret(s3->key), &chain);
+        sigv4_chunks_begin(&s3->sigv4, s3->secret, &chain);
     aws_chunked_init(&rules->decoder, is_signed ? &chain : NULL, has_trailer);
     if (is_signed)
         explicit_bzero(&chain, sizeof chain);
@@ -83,15 +85,15 @@ static enum s3_error read_lengths(struct s3 *s3)
     struct body_rules *rules = &s3->body;
     uint64_t length = http_body_length(s3->exchange);
     const char *decoded = gw_header(s3->request, "x-amz-decoded-content-length");
-    rules->decoded_length = rules->is_aws_chunked ? UINT64_MAX : length;
+    rules->decoded_length = rules->is_aws_chunked || s3->post != NULL ? UINT64_MAX : length;
     if (rules->is_aws_chunked && decoded != NULL && !gw_parse_u64(decoded, &rules->decoded_length))
         return S3_InvalidArgument;
     uint64_t limit = s3->wants_document ? GW_DOCUMENT_BYTES_MAX : GW_OBJECT_BYTES_MAX;
     enum s3_error too_large = s3->wants_document ? S3_MaxMessageLengthExceeded : S3_EntityTooLarge;
     if (rules->decoded_length != UINT64_MAX && rules->decoded_length > limit)
         return too_large;
-    bool is_put = s3->route.operation == GW_OPERATION_PUT_OBJECT;
-    if (is_put && gw_header(s3->request, "content-length") == NULL &&
+    if (s3->post == NULL && !s3->wants_document &&
+        gw_header(s3->request, "content-length") == NULL &&
         gw_header(s3->request, "transfer-encoding") == NULL)
         return S3_MissingContentLength;
     return S3_OK;
@@ -124,16 +126,26 @@ void body_rules_release(struct body_rules *rules)
         aws_chunked_release(&rules->decoder);
 }
 
-/* Decoded bytes to where they belong. */
-static enum s3_error deliver(struct s3 *s3, struct slice bytes)
+static enum s3_error begin_sink(struct s3 *s3)
+{
+    enum catena_status status = CATENA_OK;
+    if (s3->has_sink)
+        return S3_OK;
+    if (s3->route.operation == GW_OPERATION_UPLOAD_PART)
+        return part_begin(s3, &status);
+    sink_begin(&s3->sink, s3->body.checksum_kind, s3->body.has_sha256);
+    s3->has_sink = true;
+    return S3_OK;
+}
+
+enum s3_error body_deliver(struct s3 *s3, struct slice bytes)
 {
     const struct gw_route *route = &s3->route;
     if (bytes.length == 0)
         return S3_OK;
-    if (!s3->has_sink) {
-        sink_begin(&s3->sink, s3->body.checksum_kind, s3->body.has_sha256);
-        s3->has_sink = true;
-    }
+    enum s3_error error = begin_sink(s3);
+    if (error != S3_OK)
+        return error;
     uint64_t limit = s3->wants_document ? GW_DOCUMENT_BYTES_MAX : GW_OBJECT_BYTES_MAX;
     if (s3->sink.length + bytes.length > limit)
         return s3->wants_document ? S3_MaxMessageLengthExceeded : S3_EntityTooLarge;
@@ -152,15 +164,17 @@ static enum s3_error deliver(struct s3 *s3, struct slice bytes)
 enum s3_error body_take(struct s3 *s3, struct slice bytes)
 {
     struct body_rules *rules = &s3->body;
+    if (s3->post != NULL)
+        return post_take(s3, bytes);
     if (!rules->is_aws_chunked)
-        return deliver(s3, bytes);
+        return body_deliver(s3, bytes);
     while (bytes.length > 0) {
         struct slice data = {0};
         switch (aws_chunked_next(&rules->decoder, &bytes, &data)) {
         case AWS_CHUNKED_MORE:
             break;
         case AWS_CHUNKED_DATA: {
-            enum s3_error error = deliver(s3, data);
+            enum s3_error error = body_deliver(s3, data);
             if (error != S3_OK)
                 return error;
             break;
@@ -200,13 +214,30 @@ static enum s3_error check_digests(struct s3 *s3, const char **ret_detail)
     return S3_OK;
 }
 
+/* No body, and no promise about one but that it is empty. */
+static bool is_nothing(const struct s3 *s3)
+{
+    static const uint8_t sha256_of_nothing[32] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14,
+                                                  0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+                                                  0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c,
+                                                  0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+    const struct body_rules *rules = &s3->body;
+    return s3->wants_document && !s3->has_sink && !rules->is_aws_chunked && !rules->has_md5 &&
+           rules->checksum_kind == GW_CHECKSUM_NONE && rules->decoded_length == 0 &&
+           (!rules->has_sha256 ||
+            memcmp(rules->sha256, sha256_of_nothing, sizeof sha256_of_nothing) == 0);
+}
+
 enum s3_error body_end(struct s3 *s3, const char **ret_detail)
 {
     struct body_rules *rules = &s3->body;
-    if (!s3->has_sink) {
-        sink_begin(&s3->sink, rules->checksum_kind, rules->has_sha256);
-        s3->has_sink = true;
-    }
+    if (is_nothing(s3))
+        return S3_OK;
+    enum s3_error error = s3->post == NULL ? S3_OK : post_end(s3);
+    if (error == S3_OK)
+        error = begin_sink(s3);
+    if (error != S3_OK)
+        return error;
     if (rules->is_aws_chunked && !rules->has_ended)
         return S3_IncompleteBody;
     if (rules->decoded_length != UINT64_MAX && s3->sink.length != rules->decoded_length)

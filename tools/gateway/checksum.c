@@ -157,6 +157,61 @@ enum gw_checksum_kind gw_checksum_by_header(const char *header)
     return GW_CHECKSUM_NONE;
 }
 
+const char *gw_checksum_type_name(enum gw_checksum_type type)
+{
+    return type == GW_CHECKSUM_COMPOSITE ? "COMPOSITE" : "FULL_OBJECT";
+}
+
+char *gw_checksum_element(enum gw_checksum_kind kind, char *name)
+{
+    return text_format(name, 32, "Checksum%s", gw_checksum_name(kind));
+}
+
+/* ---- combining ---- */
+
+bool gw_checksum_is_linear(enum gw_checksum_kind kind)
+{
+    return is_crc(kind);
+}
+
+static uint64_t load(const uint8_t *value, size_t bytes)
+{
+    uint64_t crc = 0;
+    for (size_t i = 0; i < bytes; i++)
+        crc = crc << 8 | value[i];
+    return crc;
+}
+
+/* a * b modulo the polynomial; reflected, so that the highest bit is x^0. */
+static uint64_t multiply(uint64_t a, uint64_t b, uint64_t one, uint64_t polynomial)
+{
+    uint64_t product = 0;
+    for (uint64_t bit = one; bit != 0; bit >>= 1) {
+        if ((a & bit) != 0)
+            product ^= b;
+        b = (b & 1) != 0 ? b >> 1 ^ polynomial : b >> 1;
+    }
+    return product;
+}
+
+void gw_checksum_combine(enum gw_checksum_kind kind, uint8_t first[GW_CHECKSUM_BYTES_MAX],
+                         const uint8_t second[GW_CHECKSUM_BYTES_MAX], uint64_t second_length)
+{
+    size_t bytes = kinds[kind].bytes;
+    uint64_t polynomial = kinds[kind].polynomial;
+    uint64_t one = 1ull << (8 * bytes - 1);
+    uint64_t shift = one;
+    uint64_t power = one >> 8; /* x^8 */
+    for (uint64_t rest = second_length; rest > 0; rest >>= 1) {
+        if ((rest & 1) != 0)
+            shift = multiply(shift, power, one, polynomial);
+        power = multiply(power, power, one, polynomial);
+    }
+    uint64_t crc = multiply(shift, load(first, bytes), one, polynomial) ^ load(second, bytes);
+    for (size_t i = 0; i < bytes; i++)
+        first[i] = (uint8_t)(crc >> (8 * (bytes - 1 - i)));
+}
+
 void gw_sha256(struct slice bytes, uint8_t digest[32])
 {
     if (EVP_Digest(bytes.data, bytes.length, digest, NULL, EVP_sha256(), NULL) != 1)

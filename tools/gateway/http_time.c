@@ -151,6 +151,32 @@ bool gw_amz_time_parse(const char *text, int64_t *ret_seconds)
     return finish(&reader, &tm, ret_seconds);
 }
 
+bool gw_iso_time_parse(const char *text, uint64_t *ret_ms)
+{
+    struct reader reader = {.cursor = text};
+    struct tm tm = {0};
+    int64_t seconds;
+    int ms = 0;
+    tm.tm_year = take_digits(&reader, 4) - 1900;
+    take_text(&reader, "-");
+    tm.tm_mon = take_digits(&reader, 2) - 1;
+    take_text(&reader, "-");
+    tm.tm_mday = take_digits(&reader, 2);
+    if (*reader.cursor != '\0') {
+        take_text(&reader, "T");
+        take_clock(&reader, &tm);
+        if (*reader.cursor == '.') {
+            reader.cursor++;
+            ms = take_digits(&reader, 3);
+        }
+        take_text(&reader, "Z");
+    }
+    if (!finish(&reader, &tm, &seconds) || seconds < 0)
+        return false;
+    *ret_ms = (uint64_t)seconds * 1000 + (uint64_t)ms;
+    return true;
+}
+
 bool gw_amz_time_from_any(const char *text, char *timestamp, int64_t *ret_seconds)
 {
     if (!gw_amz_time_parse(text, ret_seconds) && !gw_http_time_parse(text, ret_seconds))

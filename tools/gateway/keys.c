@@ -3,12 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/gateway/checksum.h"
 #include "tools/gateway/encode.h"
 
-enum { NAME_MAX_BYTES = 128, SECRET_MIN = 8, SECRET_MAX = 128, FILE_MAX = 4 << 20 };
+enum {
+    HASH_BYTES = 32,
+    NAME_MAX_BYTES = 128,
+    SECRET_MIN = 8,
+    SECRET_MAX = 128,
+    FILE_MAX = 4 << 20
+};
 
 struct grant {
     char *pattern;
@@ -16,8 +24,10 @@ struct grant {
 };
 
 struct gw_key {
+    uint8_t hash[HASH_BYTES]; /* of the name, keyed: the order of the table */
     char *name;
     char *secret;
+    char *old_secret; /* NULL: none */
     struct grant *grants;
     size_t grant_count;
 };
@@ -25,6 +35,7 @@ struct gw_key {
 struct gw_keys {
     struct gw_key *keys;
     size_t count;
+    uint8_t hash_key[HASH_BYTES];
 };
 
 static void free_secret(char *secret)
@@ -42,6 +53,7 @@ void gw_keys_free(struct gw_keys *keys)
         struct gw_key *key = &keys->keys[i];
         free(key->name);
         free_secret(key->secret);
+        free_secret(key->old_secret);
         for (size_t j = 0; j < key->grant_count; j++)
             free(key->grants[j].pattern);
         free(key->grants);
@@ -102,8 +114,10 @@ static const char *parse_line(char *line, struct gw_keys *keys)
         return "access key and secret are missing";
     if (strlen(name) > NAME_MAX_BYTES || strlen(secret) < SECRET_MIN || strlen(secret) > SECRET_MAX)
         return "an access key has at most 128 characters, a secret 8 to 128";
-    if (gw_keys_find(keys, name) != NULL)
-        return "the access key stands twice";
+    for (size_t i = 0; i < keys->count; i++) {
+        if (strcmp(keys->keys[i].name, name) == 0)
+            return "the access key stands twice";
+    }
     keys->keys = realloc(keys->keys, (keys->count + 1) * sizeof *keys->keys);
     if (keys->keys == NULL)
         abort();
@@ -114,6 +128,27 @@ static const char *parse_line(char *line, struct gw_keys *keys)
             return "a right is BUCKET:read, BUCKET:write or BUCKET:owner";
     }
     return NULL;
+}
+
+static void hash_name(const struct gw_keys *keys, const char *name, uint8_t *hash)
+{
+    gw_hmac_sha256(slice_of(keys->hash_key, HASH_BYTES), slice_of_text(name), hash);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(((const struct gw_key *)a)->hash, ((const struct gw_key *)b)->hash, HASH_BYTES);
+}
+
+/* All keys are there: puts them in the order in which they are found. */
+static void seal(struct gw_keys *keys)
+{
+    if (getrandom(keys->hash_key, sizeof keys->hash_key, 0) != (ssize_t)sizeof keys->hash_key)
+        abort(); /* never: 32 bytes are given whole once the system has begun */
+    for (size_t i = 0; i < keys->count; i++)
+        hash_name(keys, keys->keys[i].name, keys->keys[i].hash);
+    if (keys->count > 1)
+        qsort(keys->keys, keys->count, sizeof *keys->keys, compare_keys);
 }
 
 bool gw_keys_parse(struct slice content, struct gw_keys **ret_keys, struct text *error)
@@ -137,8 +172,31 @@ bool gw_keys_parse(struct slice content, struct gw_keys **ret_keys, struct text 
         gw_keys_free(keys);
         return false;
     }
+    seal(keys);
     *ret_keys = keys;
     return true;
+}
+
+struct gw_keys *gw_keys_of_masters(const struct catena_access_keys *table)
+{
+    struct gw_keys *keys = gw_zalloc(sizeof *keys);
+    keys->keys = gw_zalloc((table->count + 1) * sizeof *keys->keys);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct catena_access_key *from = &table->items[i];
+        if (from->secret[0] == '\0')
+            continue; /* listed without: nobody can sign with it */
+        struct gw_key *key = &keys->keys[keys->count++];
+        key->name = gw_copy(from->id);
+        key->secret = gw_copy(from->secret);
+        key->old_secret = from->old_secret[0] == '\0' ? NULL : gw_copy(from->old_secret);
+        key->grants = gw_zalloc((from->grant_count + 1) * sizeof *key->grants);
+        for (size_t j = 0; j < from->grant_count; j++)
+            key->grants[key->grant_count++] =
+                (struct grant){.pattern = gw_copy(from->grants[j].bucket),
+                               .right = (enum gw_right)from->grants[j].right};
+    }
+    seal(keys);
+    return keys;
 }
 
 static bool read_all(int fd, struct stat *status, char **ret_content, size_t *ret_length)
@@ -197,12 +255,13 @@ bool gw_keys_load(const char *path, struct gw_keys **ret_keys, struct text *erro
 
 const struct gw_key *gw_keys_find(const struct gw_keys *keys, const char *access_key)
 {
-    const struct gw_key *found = NULL;
-    for (size_t i = 0; i < keys->count; i++) {
-        if (gw_secret_equal(keys->keys[i].name, access_key))
-            found = &keys->keys[i];
-    }
-    return found;
+    struct gw_key wanted;
+    if (access_key == NULL || keys->count == 0)
+        return NULL;
+    hash_name(keys, access_key, wanted.hash);
+    const struct gw_key *found =
+        bsearch(&wanted, keys->keys, keys->count, sizeof *keys->keys, compare_keys);
+    return found != NULL && gw_secret_equal(found->name, access_key) ? found : NULL;
 }
 
 const char *gw_key_name(const struct gw_key *key)
@@ -210,9 +269,9 @@ const char *gw_key_name(const struct gw_key *key)
     return key->name;
 }
 
-const char *gw_key_secret(const struct gw_key *key)
+const char *gw_key_secret(const struct gw_key *key, unsigned index)
 {
-    return key->secret;
+    return index == 0 ? key->secret : (index == 1 ? key->old_secret : NULL);
 }
 
 static bool pattern_matches(const char *pattern, const char *bucket)

@@ -1,6 +1,7 @@
 /* catena-gateway: S3 over HTTP and HTTPS for a Catena cluster. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +9,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io/daemon.h"
 #include "tools/gateway/encode.h"
 #include "tools/gateway/gateway.h"
 #include "tools/gateway/http_time.h"
+#include "tools/gateway/keys_refresh.h"
+#include "tools/gateway/lifecycle_worker.h"
 
-enum { ADMIN_THREADS = 1, ADMIN_WORKERS = 2, ADMIN_CONNECTIONS = 64, PEM_BYTES_MAX = 1 << 20 };
+enum {
+    ADMIN_THREADS = 1,
+    ADMIN_WORKERS = 2,
+    ADMIN_CONNECTIONS = 64,
+    PEM_BYTES_MAX = 1 << 20,
+    KEPT_BYTES = 4 << 20
+};
 
 struct options {
     const char *masters;
@@ -31,16 +41,20 @@ struct options {
     uint32_t connections;
     uint32_t requests;
     uint32_t ready_fd;
-    uint64_t connection_memory;
+    uint64_t head_bytes;
     uint64_t window;
     uint64_t timeout_us;
     uint64_t idle_us;
     uint64_t drain_us;
+    uint64_t lifecycle_interval_us;
+    uint64_t lifecycle_day_us;
+    uint64_t keys_max_age_us;
 };
 
 struct daemon {
     struct options options;
     struct gateway gateway;
+    struct gw_keys_refresh *keys_refresh;
     struct gw_pool *pool;
     struct gw_pool *admin_pool;
     struct http_server *server;
@@ -60,8 +74,10 @@ static enum args_outcome read_options(struct options *options, int argc, char **
     const struct args_option table[] = {
         {"masters", ARGS_STRING, &options->masters, "", 0, 4096, false, "HOST:PORT,...",
          "where the masters are; default: the environment's CATENA_MASTERS"},
-        {"keys", ARGS_STRING, &options->keys, NULL, 1, 4096, true, "FILE",
-         "access keys; only its owner may read it (chmod 600)"},
+        {"keys", ARGS_STRING, &options->keys, "", 0, 4096, false, "FILE",
+         "access keys beside those that the masters keep; only its owner may read it"},
+        {"keys-max-age", ARGS_DURATION, &options->keys_max_age_us, "60s", 2000000, 3600000000,
+         false, NULL, "while the masters do not answer, their keys count so long; then 503"},
         {"listen", ARGS_STRING, &options->listen, "127.0.0.1:8333", 1, 255, false, "HOST:PORT",
          "where clients connect; port 0 takes any"},
         {"admin-listen", ARGS_STRING, &options->admin_listen, "127.0.0.1:8334", 0, 255, false,
@@ -76,20 +92,22 @@ static enum args_outcome read_options(struct options *options, int argc, char **
          "refuse signatures for another region"},
         {"domain", ARGS_STRING, &options->domain, "", 0, 255, false, "NAME",
          "BUCKET.NAME in Host names a bucket (virtual-host style)"},
-        {"acl-mode", ARGS_STRING, &options->acl_mode, "ignore", 1, 16, false, "ignore|reject",
-         "canned ACLs: accepted without granting anything, or refused"},
+        {"acl-mode", ARGS_STRING, &options->acl_mode, "ignore", 1, 16, false,
+         "ignore|reject|owners",
+         "canned ACLs: accepted without granting anything, refused, or owners of a bucket may make "
+         "it public-read"},
         {"access-log", ARGS_BOOL, &options->is_access_logged, "true", 0, 0, false, NULL,
          "a line for each request on standard error"},
         {"workers", ARGS_U32, &options->workers, "64", 1, 1024, false, NULL,
          "threads that talk to the cluster"},
-        {"threads", ARGS_U32, &options->threads, "2", 2, 64, false, NULL,
+        {"threads", ARGS_U32, &options->threads, "2", 1, 64, false, NULL,
          "threads that serve sockets"},
         {"connections", ARGS_U32, &options->connections, "12000", 8, 1000000, false, NULL,
          "at most so many at once"},
         {"requests", ARGS_U32, &options->requests, "2048", 1, 1000000, false, NULL,
          "under way at once; more get 503 SlowDown"},
-        {"connection-memory", ARGS_SIZE, &options->connection_memory, "48KiB", 16384, 1048576,
-         false, NULL, "for each connection: bounds request line and headers"},
+        {"head-max", ARGS_SIZE, &options->head_bytes, "32KiB", 4096, HTTP_HEAD_BYTES_MAX, false,
+         NULL, "request line and headers together"},
         {"window", ARGS_SIZE, &options->window, "4MiB", 1048576, 67108864, false, NULL,
          "in flight to the cluster for each large object"},
         {"timeout", ARGS_DURATION, &options->timeout_us, "10s", 100000, 0, false, NULL,
@@ -98,6 +116,11 @@ static enum args_outcome read_options(struct options *options, int argc, char **
          "a connection on which nothing moves is closed"},
         {"drain", ARGS_DURATION, &options->drain_us, "30s", 0, 3600000000, false, NULL,
          "after SIGTERM requests under way have so long to end"},
+        {"lifecycle-interval", ARGS_DURATION, &options->lifecycle_interval_us, "1h", 0, 0, false,
+         NULL,
+         "between two passes over the lifecycle rules of all buckets; 0: none by this gateway"},
+        {"lifecycle-day", ARGS_DURATION, &options->lifecycle_day_us, "24h", 1000000, 86400000000,
+         false, NULL, "what a day of a lifecycle rule is; shorter only in tests"},
         {"ready-fd", ARGS_U32, &options->ready_fd, "0", 0, 1024, false, "FD",
          "a line is written there when requests are served; 0: none"},
     };
@@ -165,8 +188,9 @@ static bool check_options(const struct options *options, struct text *error)
     bool has_certificate = options->certificate[0] != '\0';
     if (has_certificate != (options->private_key[0] != '\0'))
         text_append(error, "--tls-cert and --tls-key belong together");
-    else if (strcmp(options->acl_mode, "ignore") != 0 && strcmp(options->acl_mode, "reject") != 0)
-        text_append(error, "--acl-mode is ignore or reject");
+    else if (strcmp(options->acl_mode, "ignore") != 0 && strcmp(options->acl_mode, "reject") != 0 &&
+             strcmp(options->acl_mode, "owners") != 0)
+        text_append(error, "--acl-mode is ignore, reject or owners");
     return error->length == 0;
 }
 
@@ -187,9 +211,11 @@ static bool open_cluster(struct daemon *daemon, struct text *error)
 static bool load_keys(struct daemon *daemon, struct text *error)
 {
     struct gw_keys *keys = NULL;
+    if (daemon->options.keys[0] == '\0')
+        return true; /* those of the masters alone */
     if (!gw_keys_load(daemon->options.keys, &keys, error))
         return false;
-    gateway_keys_replace(&daemon->gateway, keys);
+    gateway_keys_replace(&daemon->gateway, GW_KEYS_OF_FILE, keys);
     return true;
 }
 
@@ -202,12 +228,19 @@ static void init_gateway(struct daemon *daemon)
         .domain = options->domain[0] == '\0' ? NULL : options->domain,
         .is_region_strict = options->is_region_strict,
         .is_acl_rejected = strcmp(options->acl_mode, "reject") == 0,
+        .is_public_allowed = strcmp(options->acl_mode, "owners") == 0,
+        .keys_max_age_us = options->keys_max_age_us,
         .is_access_logged = options->is_access_logged,
+        .is_tls = options->certificate[0] != '\0',
         .requests_max = options->requests,
     };
     pthread_mutex_init(&gateway->keys_mutex, NULL);
     pthread_mutex_init(&gateway->cache.mutex, NULL);
     gateway->metrics = gw_metrics_new();
+    gateway->bucket_configs = gw_bucket_configs_new();
+    static const struct catena_access_keys none = {0};
+    for (unsigned source = 0; source < GW_KEY_SOURCES; source++) /* until they are known */
+        gateway_keys_replace(gateway, (enum gw_key_source)source, gw_keys_of_masters(&none));
     (void)getrandom(&gateway->id_base, sizeof gateway->id_base, 0);
 }
 
@@ -217,9 +250,13 @@ static bool start(struct daemon *daemon, struct text *error)
     struct pems pems;
     if (!check_options(options, error) || !load_keys(daemon, error) || !open_cluster(daemon, error))
         return false;
+    daemon->keys_refresh = gw_keys_refresh_start(&daemon->gateway);
     daemon->pool = gw_pool_new(options->workers);
     daemon->admin_pool = gw_pool_new(ADMIN_WORKERS);
-    if (daemon->pool == NULL || daemon->admin_pool == NULL) {
+    daemon->gateway.lifecycle = gw_lifecycle_worker_new(
+        &daemon->gateway, options->lifecycle_interval_us, options->lifecycle_day_us / 1000);
+    if (daemon->pool == NULL || daemon->admin_pool == NULL || daemon->keys_refresh == NULL ||
+        daemon->gateway.lifecycle == NULL) {
         text_append(error, "cannot start threads");
         return false;
     }
@@ -230,7 +267,7 @@ static bool start(struct daemon *daemon, struct text *error)
         .pool = daemon->pool,
         .threads = options->threads,
         .connections_max = options->connections,
-        .connection_memory = (uint32_t)options->connection_memory,
+        .head_bytes_max = (uint32_t)options->head_bytes,
         .idle_seconds = (uint32_t)(options->idle_us / 1000000),
     };
     if (read_pems(options, &pems, error)) {
@@ -273,7 +310,7 @@ static void reload(struct daemon *daemon)
 {
     struct text error;
     text_init(&error);
-    if (load_keys(daemon, &error))
+    if (load_keys(daemon, &error) && daemon->options.keys[0] != '\0')
         say("info", "keys_reloaded", "");
     if (error.length == 0 && daemon->options.certificate[0] != '\0') {
         struct pems pems;
@@ -312,7 +349,6 @@ static void serve(struct daemon *daemon, const sigset_t *signals)
             reload(daemon);
         else if (number == SIGTERM || number == SIGINT)
             return;
-        http_server_tidy(daemon->server);
     }
 }
 
@@ -323,10 +359,22 @@ static void stop(struct daemon *daemon)
     http_server_free(daemon->admin);
     gw_pool_free(daemon->pool);
     gw_pool_free(daemon->admin_pool);
+    gw_keys_refresh_stop(daemon->keys_refresh);
+    gw_lifecycle_worker_free(gateway->lifecycle);
     catena_close(gateway->client);
-    gateway_keys_drop(gateway->keys);
+    for (unsigned source = 0; source < GW_KEY_SOURCES; source++)
+        gateway_keys_drop(gateway->keys[source]);
     gw_metrics_free(gateway->metrics);
+    gw_bucket_configs_free(gateway->bucket_configs);
     free(gateway->cache.buckets);
+}
+
+/* By default glibc gives buffers like ours back to the kernel with every request and faults them in
+ * again with the next: a quarter of the rate of large objects. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
 }
 
 int main(int argc, char **argv)
@@ -352,6 +400,8 @@ int main(int argc, char **argv)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    daemon_files_limit_raise();
+    keep_memory();
     init_gateway(&daemon);
     bool is_good = start(&daemon, &text);
     if (is_good) {

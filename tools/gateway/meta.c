@@ -13,7 +13,14 @@ const char *const gw_content_overrides[GW_CONTENT_COUNT] = {
     "response-content-encoding", "response-content-language", "response-expires",
 };
 
-enum { TAG_ETAG = 1, TAG_CHECKSUM = 2, TAG_USER = 3, TAG_CONTENT = 16 };
+enum {
+    TAG_ETAG = 1,
+    TAG_CHECKSUM = 2, /* kind, text */
+    TAG_USER = 3,
+    TAG_CHECKSUM_TYPE = 4, /* only if not FULL_OBJECT */
+    TAG_TAG = 5,           /* key, NUL, value */
+    TAG_CONTENT = 16,
+};
 static const uint8_t magic[4] = {'S', '3', 0, 1};
 
 /* ---- from headers ---- */
@@ -90,8 +97,19 @@ enum s3_error gw_meta_from_headers(const struct gw_request *request, struct gw_m
     return S3_OK;
 }
 
+enum s3_error gw_meta_take_tags(const struct gw_request *request, struct gw_meta *meta,
+                                const char **ret_detail)
+{
+    const char *header = gw_header(request, "x-amz-tagging");
+    if (header == NULL)
+        return S3_OK;
+    gw_tags_release(&meta->tags);
+    return gw_tags_from_header(header, GW_TAGS_OBJECT_MAX, &meta->tags, ret_detail);
+}
+
 void gw_meta_release(struct gw_meta *meta)
 {
+    gw_tags_release(&meta->tags);
     for (int i = 0; i < GW_CONTENT_COUNT; i++)
         free(meta->content[i]);
     for (size_t i = 0; i < meta->user_count; i++) {
@@ -147,7 +165,10 @@ bool gw_meta_encode(const struct gw_meta *meta, uint8_t *out, size_t *ret_length
     put_record(&writer, TAG_ETAG, slice_of_text(meta->etag), none);
     if (meta->checksum_kind != GW_CHECKSUM_NONE) {
         uint8_t kind = (uint8_t)meta->checksum_kind;
+        uint8_t type = (uint8_t)meta->checksum_type;
         put_record(&writer, TAG_CHECKSUM, slice_of(&kind, 1), slice_of_text(meta->checksum));
+        if (meta->checksum_type != GW_CHECKSUM_FULL_OBJECT)
+            put_record(&writer, TAG_CHECKSUM_TYPE, slice_of(&type, 1), none);
     }
     for (unsigned i = 0; i < GW_CONTENT_COUNT; i++) {
         if (meta->content[i] != NULL)
@@ -156,8 +177,23 @@ bool gw_meta_encode(const struct gw_meta *meta, uint8_t *out, size_t *ret_length
     for (size_t i = 0; i < meta->user_count; i++) /* name, NUL, value */
         put_record(&writer, TAG_USER, slice_of(meta->user[i].name, strlen(meta->user[i].name) + 1),
                    slice_of_text(meta->user[i].value));
+    for (size_t i = 0; i < meta->tags.count; i++)
+        put_record(&writer, TAG_TAG,
+                   slice_of(meta->tags.items[i].key, strlen(meta->tags.items[i].key) + 1),
+                   slice_of_text(meta->tags.items[i].value));
     *ret_length = writer.length;
     return !writer.is_full;
+}
+
+static void take_pair(struct gw_meta *meta, unsigned tag, struct slice name, struct slice value)
+{
+    if (tag == TAG_TAG) {
+        gw_tags_add(&meta->tags, name, value);
+        return;
+    }
+    char *text = gw_copy_bytes(value.data, value.length);
+    add_user(meta, (const char *)name.data, text);
+    free(text);
 }
 
 static void take_record(struct gw_meta *meta, unsigned tag, struct slice bytes)
@@ -170,24 +206,30 @@ static void take_record(struct gw_meta *meta, unsigned tag, struct slice bytes)
         meta->checksum_kind = (enum gw_checksum_kind)bytes.data[0];
         memcpy(meta->checksum, bytes.data + 1, bytes.length - 1);
         meta->checksum[bytes.length - 1] = '\0';
-    } else if (tag == TAG_USER) {
-        const uint8_t *end = memchr(bytes.data, 0, bytes.length);
-        if (end == NULL)
-            return;
-        char *value = gw_copy_bytes(end + 1, bytes.length - (size_t)(end + 1 - bytes.data));
-        add_user(meta, (const char *)bytes.data, value);
-        free(value);
+    } else if (tag == TAG_CHECKSUM_TYPE && bytes.length == 1 &&
+               bytes.data[0] == GW_CHECKSUM_COMPOSITE) {
+        meta->checksum_type = GW_CHECKSUM_COMPOSITE;
+    } else if (tag == TAG_USER || tag == TAG_TAG) {
+        const uint8_t *end = bytes.length == 0 ? NULL : memchr(bytes.data, 0, bytes.length);
+        if (end != NULL)
+            take_pair(meta, tag, slice_of(bytes.data, (size_t)(end - bytes.data)),
+                      slice_of(end + 1, bytes.length - (size_t)(end + 1 - bytes.data)));
     } else if (tag >= TAG_CONTENT && tag < TAG_CONTENT + GW_CONTENT_COUNT) {
         free(meta->content[tag - TAG_CONTENT]);
         meta->content[tag - TAG_CONTENT] = gw_copy_bytes(bytes.data, bytes.length);
     }
 }
 
+bool gw_meta_is_ours(struct slice blob)
+{
+    return blob.length >= sizeof magic && memcmp(blob.data, magic, sizeof magic) == 0;
+}
+
 void gw_meta_decode(struct slice blob, uint64_t checksum, uint64_t epoch, uint64_t lsn,
                     struct gw_meta *ret_meta)
 {
     *ret_meta = (struct gw_meta){0};
-    if (blob.length >= sizeof magic && memcmp(blob.data, magic, sizeof magic) == 0) {
+    if (gw_meta_is_ours(blob)) {
         size_t offset = sizeof magic;
         while (blob.length - offset >= 3) {
             size_t length = (size_t)blob.data[offset + 1] << 8 | blob.data[offset + 2];

@@ -9,7 +9,7 @@
 
 enum { BUCKETS_PAGE_MAX = 10000 };
 
-static void append_owner(struct text *out, const char *element)
+void s3_append_owner(struct text *out, const char *element)
 {
     gw_xml_open(out, element);
     gw_xml_element(out, "ID", "catena");
@@ -89,7 +89,7 @@ void op_list_buckets(struct s3 *s3)
     struct text out;
     text_init(&out);
     gw_xml_open_root(&out, "ListAllMyBucketsResult");
-    append_owner(&out, "Owner");
+    s3_append_owner(&out, "Owner");
     append_buckets(s3, buckets, count, after, limit, &out);
     gw_xml_close(&out, "ListAllMyBucketsResult");
     free(buckets);
@@ -106,7 +106,9 @@ void op_create_bucket(struct s3 *s3)
         return;
     }
     enum catena_status status = catena_bucket_create(s3->gateway->client, s3->route.bucket);
-    if (status != CATENA_OK && status != CATENA_BUCKET_EXISTS) {
+    if (status == CATENA_OK || status == CATENA_BUCKET_EXISTS)
+        status = s3_apply_bucket_acl(s3);
+    if (status != CATENA_OK) {
         s3_fail_status(s3, status);
         return;
     }
@@ -163,24 +165,6 @@ void op_get_location(struct s3 *s3)
 
 /* ---- fixed documents ---- */
 
-static void respond_acl(struct s3 *s3)
-{
-    struct text out;
-    text_init(&out);
-    gw_xml_open_root(&out, "AccessControlPolicy");
-    append_owner(&out, "Owner");
-    gw_xml_open(&out, "AccessControlList");
-    gw_xml_open(&out, "Grant");
-    text_append(&out, "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
-                      "xsi:type=\"CanonicalUser\"><ID>catena</ID><DisplayName>catena</DisplayName>"
-                      "</Grantee>");
-    gw_xml_element(&out, "Permission", "FULL_CONTROL");
-    gw_xml_close(&out, "Grant");
-    gw_xml_close(&out, "AccessControlList");
-    gw_xml_close(&out, "AccessControlPolicy");
-    s3_respond_xml(s3, &out);
-}
-
 static void respond_root(struct s3 *s3, const char *root, const char *content)
 {
     struct text out;
@@ -206,14 +190,11 @@ static void respond_bucket_stub(struct s3 *s3, const char *sub)
         {"requestPayment", S3_OK, "RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>"},
         {"policy", S3_NoSuchBucketPolicy, NULL, NULL},
         {"policyStatus", S3_NoSuchBucketPolicy, NULL, NULL},
-        {"cors", S3_NoSuchCORSConfiguration, NULL, NULL},
-        {"lifecycle", S3_NoSuchLifecycleConfiguration, NULL, NULL},
         {"object-lock", S3_ObjectLockConfigurationNotFoundError, NULL, NULL},
         {"encryption", S3_ServerSideEncryptionConfigurationNotFoundError, NULL, NULL},
         {"publicAccessBlock", S3_NoSuchPublicAccessBlockConfiguration, NULL, NULL},
         {"ownershipControls", S3_OwnershipControlsNotFoundError, NULL, NULL},
         {"replication", S3_ReplicationConfigurationNotFoundError, NULL, NULL},
-        {"tagging", S3_NoSuchTagSet, NULL, NULL},
         {"website", S3_NoSuchWebsiteConfiguration, NULL, NULL},
     };
     for (size_t i = 0; i < sizeof stubs / sizeof stubs[0]; i++) {
@@ -229,7 +210,7 @@ static void respond_bucket_stub(struct s3 *s3, const char *sub)
 }
 
 /* True if bucket and, for an object's sub-resource, object are there. */
-static bool require_subject(struct s3 *s3)
+bool s3_require_subject(struct s3 *s3)
 {
     if (s3->route.key_length == 0)
         return require_bucket(s3);
@@ -242,22 +223,10 @@ static bool require_subject(struct s3 *s3)
 
 void op_stub(struct s3 *s3)
 {
-    if (!require_subject(s3))
+    if (!s3_require_subject(s3))
         return;
     if (strcmp(s3->route.sub_resource, "acl") == 0)
-        respond_acl(s3);
-    else if (s3->route.key_length > 0)
-        respond_root(s3, "Tagging", "<TagSet></TagSet>");
+        op_get_acl(s3);
     else
         respond_bucket_stub(s3, s3->route.sub_resource);
-}
-
-/* "private" is what there is anyway. */
-void op_put_acl(struct s3 *s3)
-{
-    const char *acl = gw_header(s3->request, "x-amz-acl");
-    if (acl == NULL || strcmp(acl, "private") != 0)
-        s3_fail(s3, S3_NotImplemented, "Access is granted by access keys; ACLs are not supported.");
-    else if (require_subject(s3))
-        s3_respond_empty(s3, 200);
 }

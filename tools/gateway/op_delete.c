@@ -5,45 +5,52 @@
 #include "tools/gateway/xml.h"
 #include "tools/gateway/xml_read.h"
 
+struct deletion {
+    struct s3 *s3;
+    const char *key;
+    size_t key_length;
+};
+
+static enum catena_status attempt_delete(void *context, const struct catena_op_options *options,
+                                         struct catena_info *ret_info)
+{
+    const struct deletion *deletion = context;
+    return catena_delete(deletion->s3->gateway->client, deletion->s3->route.bucket, deletion->key,
+                         deletion->key_length, options, ret_info);
+}
+
 /* Under If-Match, exact as a conditional put is. Without, a missing object is a success. */
 static enum s3_error delete_one(struct s3 *s3, const char *key, size_t key_length,
-                                const char *if_match, enum catena_status *ret_status)
+                                const struct write_conditions *conditions,
+                                struct catena_info *ret_info, enum catena_status *ret_status)
 {
-    struct catena_client *client = s3->gateway->client;
-    struct write_conditions conditions = {.if_match = if_match};
-    for (int i = 0; i < GW_CONDITION_TRIES; i++) {
-        struct catena_op_options options = CATENA_OP_OPTIONS_INIT;
-        enum s3_error error = write_condition_resolve(client, s3->route.bucket, key, key_length,
-                                                      &conditions, &options, ret_status);
-        if (error != S3_OK)
-            return error;
-        enum catena_status status =
-            catena_delete(client, s3->route.bucket, key, key_length, &options, NULL);
-        if (status == CATENA_OK || (status == CATENA_NO_KEY && if_match == NULL))
-            return S3_OK;
-        if (status == CATENA_NO_KEY)
-            return S3_NoSuchKey;
-        if (status != CATENA_CONDITION_FAILED) {
-            *ret_status = status;
-            return s3_error_of_status(status);
-        }
-        if (options.condition == CATENA_IF_EXISTS)
-            return S3_NoSuchKey;
-    }
-    return S3_ConditionalRequestConflict;
+    struct deletion deletion = {.s3 = s3, .key = key, .key_length = key_length};
+    struct write_attempt attempt = {.run = attempt_delete, .context = &deletion};
+    struct catena_op_options options = CATENA_OP_OPTIONS_INIT;
+    enum s3_error error =
+        write_conditionally(s3->gateway->client, s3->route.bucket, key, key_length, conditions,
+                            &attempt, &options, ret_info, ret_status);
+    bool is_gone = *ret_status == CATENA_NO_KEY && conditions->if_match == NULL;
+    if (is_gone)
+        *ret_status = CATENA_OK;
+    return is_gone ? S3_OK : error;
 }
 
 void op_delete_object(struct s3 *s3)
 {
+    struct catena_info info = {0};
     enum catena_status status = CATENA_OK;
-    enum s3_error error = delete_one(s3, s3->route.key, s3->route.key_length,
-                                     gw_header(s3->request, "if-match"), &status);
+    struct write_conditions conditions = s3_write_conditions(s3);
+    conditions.if_none_match = NULL; /* says nothing about a deletion */
+    enum s3_error error =
+        delete_one(s3, s3->route.key, s3->route.key_length, &conditions, &info, &status);
+    if (error == S3_OK && info.version.epoch != 0)
+        s3_add_version(s3, &info);
     if (error == S3_OK)
         s3_respond_empty(s3, 204);
-    else if (status != CATENA_OK)
-        s3_fail_status(s3, status);
     else
-        s3_fail(s3, error, NULL);
+        s3_fail_write(s3, error, status);
+    catena_info_release(&info);
 }
 
 static void append_result(struct text *out, const struct gw_delete_object *object,
@@ -71,12 +78,17 @@ static bool is_special(const struct gw_delete_object *object)
 
 static enum s3_error delete_special(struct s3 *s3, const struct gw_delete_object *object)
 {
+    struct catena_info info = {0};
     enum catena_status status = CATENA_OK;
+    struct write_conditions conditions = {.if_match = object->etag};
     if (object->key_length > GW_KEY_BYTES_MAX)
         return S3_KeyTooLongError;
     if (!s3_version_is_current(object->version_id))
         return S3_NoSuchVersion;
-    return delete_one(s3, object->key, object->key_length, object->etag, &status);
+    enum s3_error error =
+        delete_one(s3, object->key, object->key_length, &conditions, &info, &status);
+    catena_info_release(&info);
+    return error;
 }
 
 static void delete_all(struct s3 *s3, const struct gw_delete *request)

@@ -1,8 +1,7 @@
 /* ListObjects (both versions) and ListObjectVersions, which shows each object as its only version.
  *
- * The library lists keys in byte order, complete or not at all. ETags are in the objects' metadata,
- * which a listing does not carry: each object of the page is looked up. What was deleted in between
- * is left out; size, time and ETag come from one and the same look. */
+ * The library lists keys in byte order, complete or not at all, each with its metadata, where the
+ * ETag is. */
 #include <stdlib.h>
 
 #include "tools/gateway/encode.h"
@@ -23,7 +22,6 @@ struct listing {
     bool is_url_encoded;
     bool has_owner;
     struct catena_list list;
-    struct batch_item *items;
 };
 
 /* A token is "1" and the last key, in base64: it needs no server's memory. */
@@ -99,26 +97,24 @@ static void append_owner(struct text *out)
 }
 
 static void append_item(const struct s3 *s3, const struct listing *listing,
-                        const struct batch_item *item, struct text *out)
+                        const struct catena_list_item *item, struct text *out)
 {
     bool is_versions = s3->route.operation == GW_OPERATION_LIST_VERSIONS;
-    const struct catena_info *info = &item->info;
     struct gw_meta meta;
     char time[GW_TIME_SIZE];
-    gw_meta_decode(slice_of(info->meta, info->meta_length), info->checksum, info->version.epoch,
-                   info->version.lsn, &meta);
+    gw_meta_decode(slice_of(item->meta, item->meta_length), item->checksum, item->version.epoch,
+                   item->version.lsn, &meta);
     gw_xml_open(out, is_versions ? "Version" : "Contents");
     append_name(listing, out, "Key", slice_of(item->key, item->key_length));
     if (is_versions)
         text_append(out, "<VersionId>null</VersionId><IsLatest>true</IsLatest>");
-    gw_xml_element(out, "LastModified", gw_iso_time_format(info->mtime_ms, time));
+    gw_xml_element(out, "LastModified", gw_iso_time_format(item->mtime_ms, time));
     text_append(out, "<ETag>&quot;%s&quot;</ETag>", meta.etag);
     if (meta.checksum_kind != GW_CHECKSUM_NONE && !is_versions)
-        text_append(out,
-                    "<ChecksumAlgorithm>%s</ChecksumAlgorithm>"
-                    "<ChecksumType>FULL_OBJECT</ChecksumType>",
-                    gw_checksum_name(meta.checksum_kind));
-    gw_xml_element_u64(out, "Size", info->size);
+        text_append(out, "<ChecksumAlgorithm>%s</ChecksumAlgorithm><ChecksumType>%s</ChecksumType>",
+                    gw_checksum_name(meta.checksum_kind),
+                    gw_checksum_type_name(meta.checksum_type));
+    gw_xml_element_u64(out, "Size", item->size);
     if (listing->has_owner)
         append_owner(out);
     gw_xml_element(out, "StorageClass", "STANDARD");
@@ -126,27 +122,20 @@ static void append_item(const struct s3 *s3, const struct listing *listing,
     gw_meta_release(&meta);
 }
 
-static size_t append_items(const struct s3 *s3, const struct listing *listing, struct text *out)
+static void append_items(const struct s3 *s3, const struct listing *listing, struct text *out)
 {
-    size_t shown = 0;
-    for (size_t i = 0; i < listing->list.count; i++) {
-        const struct batch_item *item = &listing->items[i];
-        if (listing->list.items[i].is_prefix) {
-            shown++;
-        } else if (item->status == CATENA_OK) {
-            append_item(s3, listing, item, out);
-            shown++;
-        }
-    }
-    for (size_t i = 0; i < listing->list.count; i++) {
-        const struct catena_list_item *item = &listing->list.items[i];
+    const struct catena_list *list = &listing->list;
+    for (size_t i = 0; i < list->count; i++)
+        if (!list->items[i].is_prefix)
+            append_item(s3, listing, &list->items[i], out);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct catena_list_item *item = &list->items[i];
         if (!item->is_prefix)
             continue;
         gw_xml_open(out, "CommonPrefixes");
         append_name(listing, out, "Prefix", slice_of(item->key, item->key_length));
         gw_xml_close(out, "CommonPrefixes");
     }
-    return shown;
 }
 
 /* Markers of this page and of the next. */
@@ -186,50 +175,25 @@ static void append_markers(const struct s3 *s3, const struct listing *listing, s
 
 static void respond_listing(struct s3 *s3, const struct listing *listing)
 {
-    struct text items;
     struct text out;
     bool is_versions = s3->route.operation == GW_OPERATION_LIST_VERSIONS;
     const char *root = is_versions ? "ListVersionsResult" : "ListBucketResult";
-    text_init(&items);
     text_init(&out);
-    size_t shown = append_items(s3, listing, &items);
     gw_xml_open_root(&out, root);
     gw_xml_element(&out, "Name", s3->route.bucket);
     append_name(listing, &out, "Prefix", slice_of_text(listing->prefix));
     append_markers(s3, listing, &out);
     if (s3->route.operation == GW_OPERATION_LIST_V2)
-        gw_xml_element_u64(&out, "KeyCount", shown);
+        gw_xml_element_u64(&out, "KeyCount", listing->list.count);
     gw_xml_element_u64(&out, "MaxKeys", listing->max_keys);
     if (listing->delimiter != NULL)
         append_name(listing, &out, "Delimiter", slice_of_text(listing->delimiter));
     if (listing->is_url_encoded)
         gw_xml_element(&out, "EncodingType", "url");
     gw_xml_element(&out, "IsTruncated", listing->list.truncated ? "true" : "false");
-    text_append_bytes(&out, slice_of(items.data, items.length));
+    append_items(s3, listing, &out);
     gw_xml_close(&out, root);
-    text_release(&items);
     s3_respond_xml(s3, &out);
-}
-
-/* False: one could not be read, for a reason other than its deletion. */
-static bool look_up(struct s3 *s3, struct listing *listing)
-{
-    size_t count = listing->list.count;
-    listing->items = gw_zalloc(count * sizeof *listing->items);
-    for (size_t i = 0; i < count; i++) {
-        listing->items[i].key = listing->list.items[i].key;
-        listing->items[i].key_length = listing->list.items[i].key_length;
-        listing->items[i].is_skipped = listing->list.items[i].is_prefix;
-    }
-    batch_stat(s3->gateway->client, s3->route.bucket, listing->items, count);
-    for (size_t i = 0; i < count; i++) {
-        enum catena_status status = listing->items[i].status;
-        if (status != CATENA_OK && status != CATENA_NO_KEY) {
-            s3_fail_status(s3, status);
-            return false;
-        }
-    }
-    return true;
 }
 
 static void run_listing(struct s3 *s3, struct listing *listing)
@@ -240,16 +204,16 @@ static void run_listing(struct s3 *s3, struct listing *listing)
     if (listing->max_keys == 0 || is_hopeless)
         status = gateway_bucket_exists(s3->gateway, s3->route.bucket, 0, &exists);
     else
-        status = catena_list(s3->gateway->client, s3->route.bucket, listing->prefix,
-                             strlen(listing->prefix), listing->after,
-                             listing->after_length > GW_KEY_BYTES_MAX ? GW_KEY_BYTES_MAX
-                                                                      : listing->after_length,
-                             listing->delimiter, (uint32_t)listing->max_keys, &listing->list);
+        status = catena_list_with_meta(
+            s3->gateway->client, s3->route.bucket, listing->prefix, strlen(listing->prefix),
+            listing->after,
+            listing->after_length > GW_KEY_BYTES_MAX ? GW_KEY_BYTES_MAX : listing->after_length,
+            listing->delimiter, (uint32_t)listing->max_keys, &listing->list);
     if (status != CATENA_OK)
         s3_fail_status(s3, status);
     else if (!exists)
         s3_fail(s3, S3_NoSuchBucket, NULL);
-    else if (look_up(s3, listing))
+    else
         respond_listing(s3, listing);
 }
 
@@ -262,9 +226,6 @@ void op_list(struct s3 *s3)
         s3_fail(s3, error, detail);
     else
         run_listing(s3, &listing);
-    for (size_t i = 0; listing.items != NULL && i < listing.list.count; i++)
-        catena_info_release(&listing.items[i].info);
-    free(listing.items);
     catena_list_release(&listing.list);
     free(listing.after);
 }

@@ -2,6 +2,8 @@
 #include "tools/gateway/encode.h"
 #include "tools/gateway/gateway.h"
 
+enum { REQUEST_ID_MAX = 128 };
+
 /* Beginnings of header names whose meaning cannot be fulfilled. */
 static const char *const refused_headers[] = {
     "x-amz-server-side-encryption",
@@ -14,15 +16,8 @@ static const char *const refused_headers[] = {
     "x-amz-bypass-governance-retention",
     "x-amz-if-match-",
     "x-amz-rename-source",
-    "x-amz-tagging",
     "x-amz-object-ownership",
 };
-
-static bool is_harmless(const char *name, const char *value)
-{
-    /* The default of a copy: tags go along, and there are none. */
-    return gw_is_equal_ignoring_case(name, "x-amz-tagging-directive") && strcmp(value, "COPY") == 0;
-}
 
 static bool is_canned_acl(const char *acl)
 {
@@ -36,7 +31,8 @@ static bool is_canned_acl(const char *acl)
     return false;
 }
 
-/* A canned ACL is accepted and grants nothing (rights are those of keys), or refused. */
+/* A canned ACL is accepted and grants nothing (rights are those of keys), or refused; where owners
+ * may make buckets public, that of a bucket counts (op_acl.c). */
 static enum s3_error check_acl(const struct s3 *s3)
 {
     const char *acl = gw_header(s3->request, "x-amz-acl");
@@ -45,6 +41,10 @@ static enum s3_error check_acl(const struct s3 *s3)
     if (!is_canned_acl(acl))
         return S3_InvalidArgument;
     bool is_owners = strcmp(acl, "private") == 0 || strcmp(acl, "bucket-owner-full-control") == 0;
+    if (s3->gateway->config.is_public_allowed &&
+        s3->route.operation == GW_OPERATION_CREATE_BUCKET && !is_owners &&
+        strcmp(acl, "public-read") != 0)
+        return S3_NotImplemented; /* here ACLs count */
     return s3->gateway->config.is_acl_rejected && !is_owners ? S3_AccessControlListNotSupported
                                                              : S3_OK;
 }
@@ -56,8 +56,7 @@ enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail)
         if (gw_starts_with_ignoring_case(header->name, "x-amz-grant-"))
             return S3_AccessControlListNotSupported;
         for (size_t j = 0; j < sizeof refused_headers / sizeof refused_headers[0]; j++) {
-            if (gw_starts_with_ignoring_case(header->name, refused_headers[j]) &&
-                !is_harmless(header->name, header->value)) {
+            if (gw_starts_with_ignoring_case(header->name, refused_headers[j])) {
                 *ret_detail = "A header you provided implies functionality that is not "
                               "implemented.";
                 return S3_NotImplemented;
@@ -66,7 +65,17 @@ enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail)
     }
     if (!s3_version_is_current(gw_query_get(&s3->query, "versionId")))
         return S3_NoSuchVersion;
-    if (s3->route.operation == GW_OPERATION_PUT_OBJECT && gw_query_has(&s3->query, "partNumber"))
-        return S3_NotImplemented; /* a part without an upload */
+    const char *id = gw_header(s3->request, "x-catena-request-id");
+    *ret_detail = "x-catena-request-id has at most 128 characters.";
+    if (id != NULL && strlen(id) > REQUEST_ID_MAX)
+        return S3_InvalidArgument;
+    *ret_detail = "x-catena-request-id is not supported for deletions; use If-Match.";
+    if (id != NULL && (s3->route.operation == GW_OPERATION_DELETE_OBJECT ||
+                       s3->route.operation == GW_OPERATION_DELETE_OBJECTS))
+        return S3_NotImplemented;
+    *ret_detail = NULL;
+    enum s3_error error = multipart_read_query(s3, ret_detail);
+    if (error != S3_OK)
+        return error;
     return check_acl(s3);
 }

@@ -2,6 +2,7 @@
 #include "tools/gateway/encode.h"
 #include "tools/gateway/gateway.h"
 #include "tools/gateway/http_time.h"
+#include "tools/gateway/lifecycle_worker.h"
 #include "tools/gateway/xml.h"
 
 static const char host_id[] = "catena";
@@ -34,6 +35,18 @@ void s3_add_version(struct s3 *s3, const struct catena_info *info)
         s3_add_u64(s3, "x-catena-replicas-durable", info->replicas_durable);
 }
 
+void s3_add_expiration(struct s3 *s3, uint64_t size, uint64_t mtime_ms, const struct gw_tags *tags)
+{
+    struct text text;
+    text_init(&text);
+    if (mtime_ms == 0) /* the library does not say it of an update, which is from just now */
+        mtime_ms = gw_wall_ms();
+    if (gw_lifecycle_worker_expiration(s3->gateway->lifecycle, s3->route.bucket, s3->route.key,
+                                       s3->route.key_length, size, mtime_ms, tags, &text))
+        http_add_header(s3->exchange, "x-amz-expiration", text_cstr(&text));
+    text_release(&text);
+}
+
 void s3_respond_empty(struct s3 *s3, unsigned status)
 {
     s3_add_common_headers(s3);
@@ -46,6 +59,35 @@ void s3_respond_xml(struct s3 *s3, struct text *document)
     http_add_header(s3->exchange, "Content-Type", "application/xml");
     http_respond(s3->exchange, 200, document->data, document->length);
     text_release(document);
+}
+
+void s3_add_checksum(struct s3 *s3, const struct gw_meta *meta)
+{
+    if (meta->checksum_kind == GW_CHECKSUM_NONE)
+        return;
+    http_add_header(s3->exchange, gw_checksum_header(meta->checksum_kind), meta->checksum);
+    http_add_header(s3->exchange, "x-amz-checksum-type",
+                    gw_checksum_type_name(meta->checksum_type));
+}
+
+void s3_append_checksum(struct text *out, const struct gw_meta *meta)
+{
+    char name[32];
+    if (meta->checksum_kind == GW_CHECKSUM_NONE)
+        return;
+    gw_xml_element(out, gw_checksum_element(meta->checksum_kind, name), meta->checksum);
+    gw_xml_element(out, "ChecksumType", gw_checksum_type_name(meta->checksum_type));
+}
+
+void s3_append_etag(struct text *out, const char *etag)
+{
+    text_append(out, "<ETag>&quot;%s&quot;</ETag>", etag);
+}
+
+void s3_decode_meta(const struct catena_info *info, struct gw_meta *ret_meta)
+{
+    gw_meta_decode(slice_of(info->meta, info->meta_length), info->checksum, info->version.epoch,
+                   info->version.lsn, ret_meta);
 }
 
 static void append_error(const struct s3 *s3, enum s3_error error, const char *detail,
@@ -104,6 +146,12 @@ enum s3_error s3_error_of_status(enum catena_status status)
         return S3_NoSuchKey;
     case CATENA_NO_BUCKET:
         return S3_NoSuchBucket;
+    case CATENA_NO_UPLOAD:
+        return S3_NoSuchUpload;
+    case CATENA_NO_PART:
+        return S3_InvalidPart;
+    case CATENA_NO_ACCESS_KEY:
+        return S3_InvalidAccessKeyId;
     case CATENA_BUCKET_EXISTS:
         return S3_BucketAlreadyOwnedByYou;
     case CATENA_BUCKET_NOT_EMPTY:
@@ -125,6 +173,7 @@ enum s3_error s3_error_of_status(enum catena_status status)
     case CATENA_CORRUPT:
     case CATENA_IO:
     case CATENA_INTERNAL:
+    case CATENA_EXISTS:
         return S3_InternalError;
     case CATENA_UNSUPPORTED:
         return S3_NotImplemented;
@@ -141,6 +190,14 @@ void s3_fail_status(struct s3 *s3, enum catena_status status)
                 ? "The outcome is unknown: the request may or may not have taken effect."
             : is_ours ? catena_status_text(status)
                       : NULL);
+}
+
+void s3_fail_write(struct s3 *s3, enum s3_error error, enum catena_status status)
+{
+    if (status != CATENA_OK)
+        s3_fail_status(s3, status);
+    else
+        s3_fail(s3, error, NULL);
 }
 
 bool s3_version_is_current(const char *version_id)

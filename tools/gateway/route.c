@@ -169,21 +169,48 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
     return false;
 }
 
+/* What is configured for a bucket by an XML document. */
+static enum gw_operation section_operation(const char *method, const char *sub)
+{
+    static const struct {
+        const char *sub;
+        enum gw_operation get;
+        enum gw_operation put;
+        enum gw_operation delete;
+    } sections[] = {
+        {"cors", GW_OPERATION_GET_CORS, GW_OPERATION_PUT_CORS, GW_OPERATION_DELETE_CORS},
+        {"lifecycle", GW_OPERATION_GET_LIFECYCLE, GW_OPERATION_PUT_LIFECYCLE,
+         GW_OPERATION_DELETE_LIFECYCLE},
+        {"tagging", GW_OPERATION_GET_BUCKET_TAGGING, GW_OPERATION_PUT_BUCKET_TAGGING,
+         GW_OPERATION_DELETE_BUCKET_TAGGING},
+    };
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        if (strcmp(sub, sections[i].sub) != 0)
+            continue;
+        if (strcmp(method, "GET") == 0)
+            return sections[i].get;
+        if (strcmp(method, "PUT") == 0)
+            return sections[i].put;
+        if (strcmp(method, "DELETE") == 0)
+            return sections[i].delete;
+    }
+    return GW_OPERATION_NONE;
+}
+
 static enum gw_operation bucket_sub_operation(const char *method, const char *sub)
 {
     static const char *const stubs[] = {
-        "acl",          "cors",           "encryption",
-        "lifecycle",    "object-lock",    "ownershipControls",
-        "policy",       "policyStatus",   "publicAccessBlock",
-        "replication",  "requestPayment", "tagging",
-        "versioning",   "website",        "logging",
-        "notification", "accelerate",
+        "acl",          "encryption",        "object-lock",  "ownershipControls", "policy",
+        "policyStatus", "publicAccessBlock", "replication",  "requestPayment",    "versioning",
+        "website",      "logging",           "notification", "accelerate",
     };
     if (strcmp(method, "GET") == 0) {
         if (strcmp(sub, "location") == 0)
             return GW_OPERATION_GET_LOCATION;
         if (strcmp(sub, "versions") == 0)
             return GW_OPERATION_LIST_VERSIONS;
+        if (strcmp(sub, "uploads") == 0)
+            return GW_OPERATION_LIST_UPLOADS;
         if (is_one_of(sub, stubs, sizeof stubs / sizeof stubs[0]))
             return GW_OPERATION_BUCKET_STUB;
     }
@@ -191,17 +218,37 @@ static enum gw_operation bucket_sub_operation(const char *method, const char *su
         return GW_OPERATION_DELETE_OBJECTS;
     if (strcmp(method, "PUT") == 0 && strcmp(sub, "acl") == 0)
         return GW_OPERATION_PUT_ACL;
-    return GW_OPERATION_NONE;
+    return section_operation(method, sub);
 }
 
-static enum gw_operation object_sub_operation(const char *method, const char *sub)
+static enum gw_operation object_sub_operation(const struct gw_request *request, const char *sub)
 {
-    bool is_get = strcmp(method, "GET") == 0;
-    if (is_get && (strcmp(sub, "acl") == 0 || strcmp(sub, "tagging") == 0))
-        return GW_OPERATION_OBJECT_STUB;
-    if (strcmp(method, "PUT") == 0 && strcmp(sub, "acl") == 0)
-        return GW_OPERATION_PUT_ACL;
-    return GW_OPERATION_NONE;
+    static const struct {
+        const char *method;
+        const char *sub;
+        enum gw_operation operation;
+    } operations[] = {
+        {"GET", "acl", GW_OPERATION_OBJECT_STUB},
+        {"PUT", "acl", GW_OPERATION_PUT_ACL},
+        {"GET", "attributes", GW_OPERATION_GET_ATTRIBUTES},
+        {"GET", "tagging", GW_OPERATION_GET_TAGGING},
+        {"PUT", "tagging", GW_OPERATION_PUT_TAGGING},
+        {"DELETE", "tagging", GW_OPERATION_DELETE_TAGGING},
+        {"POST", "uploads", GW_OPERATION_CREATE_UPLOAD},
+        {"GET", "uploadId", GW_OPERATION_LIST_PARTS},
+        {"PUT", "uploadId", GW_OPERATION_UPLOAD_PART},
+        {"POST", "uploadId", GW_OPERATION_COMPLETE_UPLOAD},
+        {"DELETE", "uploadId", GW_OPERATION_ABORT_UPLOAD},
+    };
+    enum gw_operation operation = GW_OPERATION_NONE;
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        if (strcmp(request->method, operations[i].method) == 0 &&
+            strcmp(sub, operations[i].sub) == 0)
+            operation = operations[i].operation;
+    }
+    if (operation == GW_OPERATION_UPLOAD_PART && gw_header(request, "x-amz-copy-source") != NULL)
+        operation = GW_OPERATION_UPLOAD_PART_COPY;
+    return operation;
 }
 
 static enum gw_operation plain_operation(const struct gw_request *request,
@@ -228,6 +275,8 @@ static enum gw_operation plain_operation(const struct gw_request *request,
         return GW_OPERATION_HEAD_BUCKET;
     if (strcmp(method, "PUT") == 0)
         return GW_OPERATION_CREATE_BUCKET;
+    if (strcmp(method, "POST") == 0)
+        return GW_OPERATION_POST_OBJECT;
     return strcmp(method, "DELETE") == 0 ? GW_OPERATION_DELETE_BUCKET : GW_OPERATION_NONE;
 }
 
@@ -235,6 +284,21 @@ static bool is_known_method(const char *method)
 {
     static const char *const methods[] = {"GET", "HEAD", "PUT", "POST", "DELETE"};
     return is_one_of(method, methods, 5);
+}
+
+/* What a browser asks before it sends anything that a page could not send without CORS. */
+static enum s3_error route_preflight(const struct gw_request *request, struct gw_route *route,
+                                     const char **ret_detail)
+{
+    *ret_detail = "Insufficient information. Origin request header needed.";
+    if (gw_header(request, "origin") == NULL)
+        return S3_BadRequest;
+    *ret_detail = "Invalid Access-Control-Request-Method: null";
+    if (gw_header(request, "access-control-request-method") == NULL)
+        return S3_BadRequest;
+    *ret_detail = NULL;
+    route->operation = GW_OPERATION_PREFLIGHT;
+    return gw_bucket_name_is_valid(route->bucket) ? S3_OK : S3_AccessForbidden;
 }
 
 enum s3_error gw_route(const struct gw_request *request, const struct gw_query *query,
@@ -245,10 +309,8 @@ enum s3_error gw_route(const struct gw_request *request, const struct gw_query *
     enum s3_error error = split(request, domain, ret_route);
     if (error != S3_OK)
         return error;
-    if (strcmp(request->method, "OPTIONS") == 0) {
-        *ret_detail = "Insufficient information. Origin request header needed.";
-        return gw_header(request, "origin") == NULL ? S3_BadRequest : S3_AccessDenied;
-    }
+    if (strcmp(request->method, "OPTIONS") == 0)
+        return route_preflight(request, ret_route, ret_detail);
     if (!is_known_method(request->method))
         return S3_MethodNotAllowed;
     if (ret_route->bucket[0] == '\0') {
@@ -262,7 +324,7 @@ enum s3_error gw_route(const struct gw_request *request, const struct gw_query *
     if (sub == NULL)
         ret_route->operation = plain_operation(request, query, ret_route);
     else if (ret_route->key_length > 0)
-        ret_route->operation = object_sub_operation(request->method, sub);
+        ret_route->operation = object_sub_operation(request, sub);
     else
         ret_route->operation = bucket_sub_operation(request->method, sub);
     return ret_route->operation == GW_OPERATION_NONE ? S3_NotImplemented : S3_OK;

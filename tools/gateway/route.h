@@ -26,7 +26,29 @@ enum { GW_BUCKET_SIZE = 64, GW_KEY_BYTES_MAX = 1024 };
     X(HEAD_OBJECT, "HeadObject")                                                                   \
     X(DELETE_OBJECT, "DeleteObject")                                                               \
     X(OBJECT_STUB, "GetObjectConfiguration")                                                       \
-    X(PUT_ACL, "PutAcl")
+    X(PUT_ACL, "PutAcl")                                                                           \
+    X(CREATE_UPLOAD, "CreateMultipartUpload")                                                      \
+    X(UPLOAD_PART, "UploadPart")                                                                   \
+    X(UPLOAD_PART_COPY, "UploadPartCopy")                                                          \
+    X(COMPLETE_UPLOAD, "CompleteMultipartUpload")                                                  \
+    X(ABORT_UPLOAD, "AbortMultipartUpload")                                                        \
+    X(LIST_PARTS, "ListParts")                                                                     \
+    X(LIST_UPLOADS, "ListMultipartUploads")                                                        \
+    X(GET_ATTRIBUTES, "GetObjectAttributes")                                                       \
+    X(GET_TAGGING, "GetObjectTagging")                                                             \
+    X(PUT_TAGGING, "PutObjectTagging")                                                             \
+    X(DELETE_TAGGING, "DeleteObjectTagging")                                                       \
+    X(PREFLIGHT, "Preflight")                                                                      \
+    X(POST_OBJECT, "PostObject")                                                                   \
+    X(GET_CORS, "GetBucketCors")                                                                   \
+    X(PUT_CORS, "PutBucketCors")                                                                   \
+    X(DELETE_CORS, "DeleteBucketCors")                                                             \
+    X(GET_LIFECYCLE, "GetBucketLifecycleConfiguration")                                            \
+    X(PUT_LIFECYCLE, "PutBucketLifecycleConfiguration")                                            \
+    X(DELETE_LIFECYCLE, "DeleteBucketLifecycle")                                                   \
+    X(GET_BUCKET_TAGGING, "GetBucketTagging")                                                      \
+    X(PUT_BUCKET_TAGGING, "PutBucketTagging")                                                      \
+    X(DELETE_BUCKET_TAGGING, "DeleteBucketTagging")
 
 enum gw_operation {
 #define X(constant, name) GW_OPERATION_##constant,

@@ -5,6 +5,7 @@
 /* X(name = the code on the wire, status, message) */
 #define S3_ERRORS(X)                                                                               \
     X(AccessDenied, 403, "Access Denied.")                                                         \
+    X(AccessForbidden, 403, "The CORS rules of the bucket do not allow this.")                     \
     X(AccessControlListNotSupported, 400, "The bucket does not allow ACLs.")                       \
     X(AuthorizationHeaderMalformed, 400, "The authorization header is malformed.")                 \
     X(AuthorizationQueryParametersError, 400, "The authorization query parameters are invalid.")   \
@@ -17,6 +18,8 @@
     X(BucketNotEmpty, 409, "The bucket you tried to delete is not empty.")                         \
     X(ConditionalRequestConflict, 409,                                                             \
       "A conflicting operation happened while the request was under way.")                         \
+    X(EntityTooSmall, 400,                                                                         \
+      "Your proposed upload is smaller than the minimum allowed object size.")                     \
     X(EntityTooLarge, 400, "Your proposed upload exceeds the maximum allowed object size.")        \
     X(ExpiredToken, 400, "The provided token has expired.")                                        \
     X(IncompleteBody, 400,                                                                         \
@@ -27,9 +30,15 @@
     X(InvalidArgument, 400, "Invalid Argument.")                                                   \
     X(InvalidBucketName, 400, "The specified bucket is not valid.")                                \
     X(InvalidDigest, 400, "The Content-MD5 you specified is not valid.")                           \
+    X(InvalidPartOrder, 400,                                                                       \
+      "The list of parts was not in ascending order. Parts must be ordered by part number.")       \
     X(InvalidPartNumber, 416, "The requested partnumber is not satisfiable.")                      \
+    X(InvalidPolicyDocument, 400, "The content of the form does not meet the policy document.")    \
+    X(MalformedPOSTRequest, 400,                                                                   \
+      "The body of your POST request is not well-formed multipart/form-data.")                     \
     X(InvalidRange, 416, "The requested range is not satisfiable.")                                \
     X(InvalidRequest, 400, "Invalid Request.")                                                     \
+    X(InvalidTag, 400, "The tag provided was not a valid tag.")                                    \
     X(InvalidURI, 400, "Couldn't parse the specified URI.")                                        \
     X(KeyTooLongError, 400, "Your key is too long.")                                               \
     X(MalformedTrailerError, 400, "The trailer of the request is malformed.")                      \
@@ -49,6 +58,9 @@
     X(NoSuchPublicAccessBlockConfiguration, 404,                                                   \
       "The public access block configuration was not found.")                                      \
     X(NoSuchTagSet, 404, "The TagSet does not exist.")                                             \
+    X(InvalidPart, 400,                                                                            \
+      "One or more of the specified parts could not be found.  The part may not have been "        \
+      "uploaded, or the specified entity tag may not match the part's entity tag.")                \
     X(NoSuchUpload, 404, "The specified multipart upload does not exist.")                         \
     X(NoSuchVersion, 404, "The specified version does not exist.")                                 \
     X(NoSuchWebsiteConfiguration, 404, "The specified bucket does not have a website.")            \
@@ -57,11 +69,17 @@
       "implemented.")                                                                              \
     X(ObjectLockConfigurationNotFoundError, 404,                                                   \
       "Object Lock configuration does not exist for this bucket.")                                 \
+    X(OperationAborted, 409,                                                                       \
+      "A conflicting conditional operation is currently in progress against this resource. "       \
+      "Please try again.")                                                                         \
     X(OwnershipControlsNotFoundError, 404, "The bucket ownership controls were not found.")        \
     X(PreconditionFailed, 412, "At least one of the preconditions you specified did not hold.")    \
     X(ReplicationConfigurationNotFoundError, 404, "The replication configuration was not found.")  \
     X(RequestTimeTooSkewed, 403,                                                                   \
       "The difference between the request time and the server's time is too large.")               \
+    X(RequestHeaderSectionTooLarge, 400,                                                           \
+      "Your request header and metadata size exceeds the maximum allowed size.")                   \
+    X(HttpVersionNotSupported, 505, "The HTTP version specified is not supported.")                \
     X(RequestTimeout, 400,                                                                         \
       "Your socket connection to the server was not read from or written to in time.")             \
     X(ServerSideEncryptionConfigurationNotFoundError, 404,                                         \

@@ -10,13 +10,6 @@
 
 enum { BUCKET_AGE_US = 2 * 1000 * 1000, CHECK_BODY_BYTES = 64 * 1024, LOG_PATH_MAX = 1024 };
 
-uint64_t gw_monotonic_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 uint64_t gw_wall_ms(void)
 {
     struct timespec now;
@@ -53,16 +46,21 @@ static enum s3_error begin(struct s3 *s3, const char **ret_detail)
         gw_route(s3->request, &s3->query, gateway->config.domain, &s3->route, ret_detail);
     if (route != S3_OK && route != S3_NotImplemented)
         return route;
+    if (s3->route.operation == GW_OPERATION_PREFLIGHT)
+        return S3_OK; /* browsers ask without a signature */
+    if (s3->route.operation == GW_OPERATION_POST_OBJECT)
+        return post_begin(s3, ret_detail); /* the signature is in the form */
     enum s3_error error = s3_authenticate(s3, ret_detail);
     if (error == S3_OK)
-        error = s3_authorize(s3);
+        error = s3_authorize(s3, ret_detail);
     if (error == S3_OK)
         error = route; /* strangers do not learn what is implemented */
     if (error == S3_OK)
         error = op_check_headers(s3, ret_detail);
     if (error != S3_OK)
         return error;
-    s3->wants_document = s3->route.operation != GW_OPERATION_PUT_OBJECT;
+    s3->wants_document = s3->route.operation != GW_OPERATION_PUT_OBJECT &&
+                         s3->route.operation != GW_OPERATION_UPLOAD_PART;
     return body_rules_read(s3, ret_detail);
 }
 
@@ -71,26 +69,56 @@ static void on_begin(struct http_exchange *exchange)
     struct s3 *s3 = s3_new(exchange);
     const char *detail = NULL;
     enum s3_error error = begin(s3, &detail);
+    if (error != S3_OK && error != S3_SlowDown && gw_header(s3->request, "origin") != NULL &&
+        s3->route.bucket[0] != '\0') {
+        s3->deferred = error; /* with the headers of CORS, which a worker finds out */
+        s3->detail = detail;
+        http_want_check(exchange);
+        return;
+    }
     if (error != S3_OK) {
         s3_fail(s3, error, detail);
         return;
     }
-    if (s3->route.operation == GW_OPERATION_PUT_OBJECT &&
+    if (s3->must_be_public)
+        http_want_check(exchange);
+    if (!s3->wants_document &&
         (http_expects_continue(exchange) || http_body_length(exchange) > CHECK_BODY_BYTES))
         http_want_check(exchange);
 }
 
 /* Before a long body is asked for. The put itself checks again. */
-static void on_check(struct http_exchange *exchange)
+static void check(struct s3 *s3)
 {
-    struct s3 *s3 = http_context(exchange);
+    if (s3->deferred != S3_OK) {
+        s3_fail(s3, s3->deferred, s3->detail);
+        return;
+    }
+    if (s3->must_be_public) {
+        s3_check_public(s3);
+        return;
+    }
     bool exists = true;
-    enum catena_status status =
-        gateway_bucket_exists(s3->gateway, s3->route.bucket, BUCKET_AGE_US, &exists);
+    enum catena_status status = CATENA_OK;
+    if (s3->route.operation == GW_OPERATION_UPLOAD_PART) {
+        enum s3_error error = part_begin(s3, &status);
+        if (error != S3_OK)
+            s3_fail_write(s3, error, status);
+        return;
+    }
+    status = gateway_bucket_exists(s3->gateway, s3->route.bucket, BUCKET_AGE_US, &exists);
     if (status != CATENA_OK)
         s3_fail_status(s3, status);
     else if (!exists)
         s3_fail(s3, S3_NoSuchBucket, NULL);
+}
+
+static void on_check(struct http_exchange *exchange)
+{
+    struct s3 *s3 = http_context(exchange);
+    check(s3);
+    if (http_has_responded(exchange))
+        s3_add_cors(s3);
 }
 
 static void run(struct s3 *s3)
@@ -141,6 +169,60 @@ static void run(struct s3 *s3)
     case GW_OPERATION_PUT_ACL:
         op_put_acl(s3);
         break;
+    case GW_OPERATION_CREATE_UPLOAD:
+        op_create_upload(s3);
+        break;
+    case GW_OPERATION_UPLOAD_PART:
+        op_upload_part(s3);
+        break;
+    case GW_OPERATION_UPLOAD_PART_COPY:
+        op_upload_part_copy(s3);
+        break;
+    case GW_OPERATION_COMPLETE_UPLOAD:
+        op_complete_upload(s3);
+        break;
+    case GW_OPERATION_ABORT_UPLOAD:
+        op_abort_upload(s3);
+        break;
+    case GW_OPERATION_LIST_PARTS:
+        op_list_parts(s3);
+        break;
+    case GW_OPERATION_LIST_UPLOADS:
+        op_list_uploads(s3);
+        break;
+    case GW_OPERATION_GET_ATTRIBUTES:
+        op_get_attributes(s3);
+        break;
+    case GW_OPERATION_GET_TAGGING:
+        op_get_tagging(s3);
+        break;
+    case GW_OPERATION_PUT_TAGGING:
+        op_put_tagging(s3);
+        break;
+    case GW_OPERATION_DELETE_TAGGING:
+        op_delete_tagging(s3);
+        break;
+    case GW_OPERATION_PREFLIGHT:
+        op_preflight(s3);
+        break;
+    case GW_OPERATION_POST_OBJECT:
+        op_post_object(s3);
+        break;
+    case GW_OPERATION_GET_CORS:
+    case GW_OPERATION_GET_LIFECYCLE:
+    case GW_OPERATION_GET_BUCKET_TAGGING:
+        op_get_bucket_section(s3);
+        break;
+    case GW_OPERATION_PUT_CORS:
+    case GW_OPERATION_PUT_LIFECYCLE:
+    case GW_OPERATION_PUT_BUCKET_TAGGING:
+        op_put_bucket_section(s3);
+        break;
+    case GW_OPERATION_DELETE_CORS:
+    case GW_OPERATION_DELETE_LIFECYCLE:
+    case GW_OPERATION_DELETE_BUCKET_TAGGING:
+        op_delete_bucket_section(s3);
+        break;
     case GW_OPERATION_NONE:
     case GW_OPERATION_COUNT:
         s3_fail(s3, S3_NotImplemented, NULL);
@@ -148,17 +230,67 @@ static void run(struct s3 *s3)
     }
 }
 
-static void on_body(struct http_exchange *exchange, struct slice bytes, bool is_end)
+/* False: answered. */
+static bool take_body(struct s3 *s3, struct slice bytes, bool is_end)
 {
-    struct s3 *s3 = http_context(exchange);
     const char *detail = NULL;
     enum s3_error error = body_take(s3, bytes);
     if (error == S3_OK && is_end)
         error = body_end(s3, &detail);
     if (error != S3_OK)
-        s3_fail(s3, error, detail);
-    else if (is_end)
+        s3_fail(s3, error, detail == NULL ? s3->detail : detail);
+    return error == S3_OK;
+}
+
+/* The most frequent requests go without a worker: the two changes of threads cost more than all the
+ * rest of a small request. Not those of web pages, whose answers need the bucket's CORS rules. */
+static bool on_start(struct http_exchange *exchange, struct slice bytes)
+{
+    struct s3 *s3 = http_context(exchange);
+    bool (*start)(struct s3 * s3) = NULL;
+    if (s3->route.operation == GW_OPERATION_GET_OBJECT)
+        start = op_get_start;
+    else if (s3->route.operation == GW_OPERATION_HEAD_OBJECT)
+        start = op_head_start;
+    else if (s3->route.operation == GW_OPERATION_PUT_OBJECT)
+        start = op_put_start;
+    if (start == NULL || gw_header(s3->request, "origin") != NULL)
+        return false;
+    s3->is_body_taken = true;
+    return !take_body(s3, bytes, true) || start(s3);
+}
+
+static bool on_resume(struct http_exchange *exchange)
+{
+    struct s3 *s3 = http_context(exchange);
+    if (s3->route.operation == GW_OPERATION_GET_OBJECT)
+        return op_get_resume(s3);
+    if (s3->route.operation == GW_OPERATION_HEAD_OBJECT)
+        op_head_resume(s3);
+    else
+        op_put_resume(s3);
+    return true;
+}
+
+void s3_end_early(struct s3 *s3, const struct catena_result *result)
+{
+    struct early *early = &s3->early;
+    early->status = result->status;
+    if (result->status == CATENA_OK) {
+        early->info = *result->info;
+        early->info.meta = gw_copy_bytes(result->info->meta, result->info->meta_length);
+    }
+    early->has_ended = true;
+    http_continue(s3->exchange);
+}
+
+static void on_body(struct http_exchange *exchange, struct slice bytes, bool is_end)
+{
+    struct s3 *s3 = http_context(exchange);
+    if ((s3->is_body_taken || take_body(s3, bytes, is_end)) && is_end)
         run(s3);
+    if (http_has_responded(exchange))
+        s3_add_cors(s3);
     if (http_has_responded(exchange) && s3->has_sink) { /* staged bytes of a refused put go now */
         sink_release(&s3->sink);
         s3->has_sink = false;
@@ -203,8 +335,6 @@ static void log_access(const struct s3 *s3, unsigned status, uint64_t duration_u
 static void on_finish(struct http_exchange *exchange, bool is_complete)
 {
     struct s3 *s3 = http_context(exchange);
-    if (s3 == NULL)
-        return; /* refused before anything was looked at */
     struct gateway *gateway = s3->gateway;
     uint64_t duration_us = gw_monotonic_us() - http_begun_us(exchange);
     unsigned status = is_complete ? http_status(exchange) : 0;
@@ -215,8 +345,10 @@ static void on_finish(struct http_exchange *exchange, bool is_complete)
     if (s3->has_sink)
         sink_release(&s3->sink);
     catena_get_stream_close(s3->download);
+    catena_info_release(&s3->early.info);
     free(s3->first);
     body_rules_release(&s3->body);
+    post_release(s3->post);
     text_release(&s3->document);
     gw_query_release(&s3->query);
     gateway_keys_drop(s3->keys);
@@ -225,10 +357,35 @@ static void on_finish(struct http_exchange *exchange, bool is_complete)
     atomic_fetch_sub(&gateway->in_flight, 1);
 }
 
+/* The engine cannot take the request, or the rest of its body. */
+static void on_refuse(struct http_exchange *exchange, enum http_refusal refusal)
+{
+    static const struct {
+        enum s3_error error;
+        const char *detail;
+    } answers[] = {
+        [HTTP_GOOD] = {S3_InternalError, NULL},
+        [HTTP_BAD] = {S3_BadRequest, "An error occurred when parsing the HTTP request."},
+        [HTTP_HEAD_TOO_LARGE] = {S3_RequestHeaderSectionTooLarge, NULL},
+        [HTTP_VERSION_UNSUPPORTED] = {S3_HttpVersionNotSupported, NULL},
+        [HTTP_TIMED_OUT] = {S3_RequestTimeout, NULL},
+        [HTTP_CUT] = {S3_IncompleteBody, NULL},
+    };
+    struct s3 *s3 = http_context(exchange);
+    if (s3 == NULL) {
+        s3 = s3_new(exchange);
+        atomic_fetch_add(&s3->gateway->in_flight, 1);
+    }
+    s3_fail(s3, answers[refusal].error, answers[refusal].detail);
+}
+
 const struct http_callbacks gw_service = {
     .begin = on_begin,
     .check = on_check,
     .body = on_body,
+    .start = on_start,
+    .resume = on_resume,
     .produce = on_produce,
     .finish = on_finish,
+    .refuse = on_refuse,
 };

@@ -1,13 +1,8 @@
-/* A value on its way into the cluster. Up to GW_SMALL_BYTES it stays in memory and becomes one put;
- * beyond that it is staged through a stream of the client library. Nothing is visible before
- * sink_commit.
- *
- * Conditions by ETag are exact: the ETag is compared in an object that was just read, and the put
- * carries the version of that object, so the head of the chain refuses it if anything came between.
- * Then the comparison is made again. */
+/* A value on its way into the cluster: an object, or a part of a multipart upload. An object of up
+ * to GW_SMALL_BYTES stays in memory and becomes one put; beyond that, and for parts, it is staged
+ * through a stream of the client library. Nothing is visible before sink_commit. */
 #include <stdlib.h>
 
-#include "tools/gateway/condition.h"
 #include "tools/gateway/encode.h"
 #include "tools/gateway/gateway.h"
 
@@ -31,16 +26,26 @@ static void hash(struct sink *sink, struct slice bytes)
     sink->length += bytes.length;
 }
 
+void sink_be_part(struct sink *sink, struct catena_upload_id upload, uint32_t number)
+{
+    sink->upload = upload;
+    sink->part_number = number;
+}
+
 static enum catena_status open_stream(struct sink *sink, struct catena_client *client,
                                       const char *bucket, const void *key, size_t key_length)
 {
     enum catena_status status =
-        catena_put_stream_open(client, bucket, key, key_length, NULL, &sink->stream);
+        sink->part_number == 0
+            ? catena_put_stream_open(client, bucket, key, key_length, NULL, &sink->stream)
+            : catena_multipart_part_open(client, bucket, key, key_length, sink->upload,
+                                         sink->part_number, NULL, &sink->stream);
     if (status == CATENA_OK && sink->small_length > 0)
         status = catena_put_stream_write(sink->stream, sink->small, sink->small_length);
     free(sink->small);
     sink->small = NULL;
     sink->small_length = 0;
+    sink->was_staged = true;
     return status;
 }
 
@@ -72,80 +77,34 @@ void sink_digest(struct sink *sink)
     gw_hex_encode(sink->md5_value, 16, sink->md5_hex);
 }
 
-enum s3_error write_condition_resolve(struct catena_client *client, const char *bucket,
-                                      const void *key, size_t key_length,
-                                      const struct write_conditions *conditions,
-                                      struct catena_op_options *options,
-                                      enum catena_status *ret_status)
-{
-    const char *match = conditions->if_match;
-    const char *none = conditions->if_none_match;
-    *ret_status = CATENA_OK;
-    options->condition = CATENA_ALWAYS;
-    if (match == NULL && none == NULL)
-        return S3_OK;
-    if (match == NULL && strcmp(none, "*") == 0) {
-        options->condition = CATENA_IF_ABSENT;
-        return S3_OK;
-    }
-    if (none == NULL && strcmp(match, "*") == 0) {
-        options->condition = CATENA_IF_EXISTS;
-        return S3_OK;
-    }
-    struct catena_info info = {0};
-    enum catena_status status = catena_stat(client, bucket, key, key_length, NULL, &info);
-    if (status == CATENA_NO_KEY) {
-        options->condition = CATENA_IF_ABSENT;
-        return match != NULL ? S3_NoSuchKey : S3_OK;
-    }
-    if (status != CATENA_OK) {
-        *ret_status = status;
-        return s3_error_of_status(status);
-    }
-    struct gw_meta meta;
-    gw_meta_decode(slice_of(info.meta, info.meta_length), info.checksum, info.version.epoch,
-                   info.version.lsn, &meta);
-    bool is_refused = (match != NULL && !gw_etag_matches(match, meta.etag)) ||
-                      (none != NULL && gw_etag_matches(none, meta.etag));
-    options->condition = CATENA_IF_VERSION;
-    options->version = info.version;
-    gw_meta_release(&meta);
-    catena_info_release(&info);
-    return is_refused ? S3_PreconditionFailed : S3_OK;
-}
+struct publication {
+    struct sink *sink;
+    struct catena_client *client;
+    const char *bucket;
+    const void *key;
+    size_t key_length;
+};
 
-/* What a refused condition means, when the library decided it and no comparison is to be repeated.
- */
-static enum s3_error refusal(enum catena_condition condition)
-{
-    return condition == CATENA_IF_EXISTS ? S3_NoSuchKey : S3_PreconditionFailed;
-}
-
-static bool is_plain(const struct write_conditions *conditions)
-{
-    const char *match = conditions->if_match;
-    const char *none = conditions->if_none_match;
-    return (match == NULL || none == NULL) && (match == NULL || strcmp(match, "*") == 0) &&
-           (none == NULL || strcmp(none, "*") == 0);
-}
-
-static enum catena_status publish(struct sink *sink, struct catena_client *client,
-                                  const char *bucket, const void *key, size_t key_length,
-                                  const struct catena_op_options *options,
+/* May be called again after a condition failed: what was staged stays. */
+static enum catena_status publish(void *context, const struct catena_op_options *options,
                                   struct catena_info *ret_info)
 {
+    const struct publication *publication = context;
+    struct sink *sink = publication->sink;
+    if (sink->stream == NULL && sink->was_staged)
+        return CATENA_INTERNAL; /* ended by an earlier attempt: nothing is left to publish */
     if (sink->stream == NULL)
-        return catena_put(client, bucket, key, key_length,
+        return catena_put(publication->client, publication->bucket, publication->key,
+                          publication->key_length,
                           sink->small == NULL ? (const void *)"" : sink->small, sink->small_length,
                           options, ret_info);
-    struct catena_put_stream *stream = sink->stream;
-    sink->stream = NULL; /* the commit frees it, whatever comes */
-    enum catena_status status = catena_put_stream_set_options(stream, options);
-    if (status != CATENA_OK) {
-        catena_put_stream_abort(stream);
+    enum catena_status status = catena_put_stream_set_options(sink->stream, options);
+    if (status != CATENA_OK)
         return status;
-    }
-    return catena_put_stream_commit(stream, ret_info);
+    status = catena_put_stream_publish(sink->stream, ret_info);
+    if (status != CATENA_CONDITION_FAILED)
+        sink->stream = NULL;
+    return status;
 }
 
 enum s3_error sink_commit(struct sink *sink, struct catena_client *client, const char *bucket,
@@ -153,39 +112,34 @@ enum s3_error sink_commit(struct sink *sink, struct catena_client *client, const
                           const struct write_conditions *conditions, const struct gw_meta *meta,
                           struct catena_info *ret_info, enum catena_status *ret_status)
 {
-    uint8_t blob[GW_META_BYTES_MAX];
+    struct publication publication = {
+        .sink = sink, .client = client, .bucket = bucket, .key = key, .key_length = key_length};
+    struct write_attempt attempt = {.run = publish, .context = &publication};
     struct catena_op_options options = CATENA_OP_OPTIONS_INIT;
-    bool was_stream = sink->stream != NULL;
+    uint8_t blob[GW_META_BYTES_MAX];
     *ret_status = CATENA_OK;
     if (!gw_meta_encode(meta, blob, &options.meta_length))
         return S3_MetadataTooLarge;
     options.meta = blob;
-    for (int i = 0; i < GW_CONDITION_TRIES; i++) {
-        enum s3_error error = write_condition_resolve(client, bucket, key, key_length, conditions,
-                                                      &options, ret_status);
-        if (error != S3_OK)
-            return error;
-        *ret_info = (struct catena_info){0};
-        enum catena_status status =
-            publish(sink, client, bucket, key, key_length, &options, ret_info);
-        if (status == CATENA_OK)
-            return S3_OK;
-        catena_info_release(ret_info);
-        bool has_moved = status == CATENA_CONDITION_FAILED ||
-                         (status == CATENA_NO_KEY && options.condition != CATENA_ALWAYS);
-        if (!has_moved) {
-            *ret_status = status;
-            return s3_error_of_status(status);
-        }
-        if (is_plain(conditions))
-            return refusal(options.condition);
-        if (was_stream) { /* the staged bytes are gone; only the answer can be made exact */
-            error = write_condition_resolve(client, bucket, key, key_length, conditions, &options,
-                                            ret_status);
-            return error != S3_OK ? error : S3_ConditionalRequestConflict;
-        }
-    }
-    return S3_ConditionalRequestConflict;
+    return write_conditionally(client, bucket, key, key_length, conditions, &attempt, &options,
+                               ret_info, ret_status);
+}
+
+enum catena_status sink_commit_part(struct sink *sink, struct catena_client *client,
+                                    const char *bucket, const void *key, size_t key_length,
+                                    const struct catena_op_options *options,
+                                    struct catena_info *ret_info)
+{
+    enum catena_status status = CATENA_OK;
+    if (sink->stream == NULL) /* an empty part, or a short one */
+        status = open_stream(sink, client, bucket, key, key_length);
+    if (status == CATENA_OK)
+        status = catena_put_stream_set_options(sink->stream, options);
+    if (status != CATENA_OK)
+        return status;
+    struct catena_put_stream *stream = sink->stream;
+    sink->stream = NULL; /* the commit frees it, whatever comes */
+    return catena_put_stream_commit(stream, ret_info);
 }
 
 void sink_release(struct sink *sink)

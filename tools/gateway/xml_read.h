@@ -5,7 +5,12 @@
 
 #include "base/io/args.h"
 
-enum { GW_XML_DEPTH_MAX = 16, GW_XML_TEXT_MAX = 8192, GW_DELETE_OBJECTS_MAX = 1000 };
+enum {
+    GW_XML_BYTES_MAX = 8 << 20,
+    GW_XML_DEPTH_MAX = 16,
+    GW_XML_TEXT_MAX = 8192,
+    GW_DELETE_OBJECTS_MAX = 1000
+};
 
 struct gw_delete_object {
     char *key; /* key_length bytes, then NUL */

@@ -47,6 +47,8 @@ static void note_done(struct bench *bench, const struct cl_effect *effect)
         text_format(done->keys[i], sizeof done->keys[i], "%.*s",
                     (int)effect->result.items[i].key.length,
                     (const char *)effect->result.items[i].key.data);
+    for (uint32_t i = 0; i < effect->result.parts_count && i < 64; i++)
+        done->parts[i] = effect->result.parts[i].number;
     done->payload = buf_ref(effect->message.payload);
 }
 

@@ -29,7 +29,8 @@ struct bench_done {
     char text[CL_TEXT_BYTES];
     struct cl_result result; /* pointers NULL */
     struct buf *payload;
-    char keys[64][64]; /* of a listing */
+    char keys[64][64];  /* of a listing */
+    uint32_t parts[64]; /* numbers, of a list of parts */
     bool is_taken;
 };
 

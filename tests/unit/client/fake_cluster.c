@@ -1,4 +1,4 @@
-#include "fake_cluster.h"
+#include "fake_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,69 +8,8 @@
 #include "base/contract.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "wire/transport/transport.h"
 
-enum { OBJECTS_MAX = 4096, UPLOADS_MAX = 64, CHUNKS_MAX = 64, BUCKETS_MAX = 16, CHAINS = 4 };
-
-struct object {
-    bool exists;
-    uint64_t bucket;
-    uint8_t key[BOUND_KEY_BYTES];
-    size_t key_length;
-    uint64_t lsn;
-    uint64_t size;
-    uint64_t checksum;
-    uint8_t meta[BOUND_META_BYTES];
-    size_t meta_length;
-    struct buf *value;
-    uint64_t upload_high;
-    uint64_t upload_low;
-    uint32_t chunk_count;
-    uint32_t chunk_bytes;
-};
-
-struct upload {
-    uint64_t high;
-    uint64_t low;
-    struct buf *chunks[CHUNKS_MAX];
-    uint32_t count;
-};
-
-struct outcome {
-    uint64_t session;
-    uint64_t seq;
-    uint32_t chain;
-    struct wire_updated updated;
-};
-
-struct bucket {
-    char name[64];
-    uint64_t id;
-    uint64_t nonce;
-};
-
-struct fake_cluster {
-    struct transport *transport;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t worked; /* signalled after each batch of messages */
-    atomic_bool is_stopping;
-    char address[64];
-    struct fake_knobs knobs;
-    struct object *objects;
-    uint32_t object_count;
-    struct upload *uploads;
-    uint32_t upload_count;
-    struct outcome *outcomes;
-    uint32_t outcome_count;
-    struct bucket buckets[BUCKETS_MAX];
-    uint32_t bucket_count;
-    uint64_t lsn;
-    uint64_t version;
-    uint64_t session;
-};
-
-static bool take(atomic_uint *count)
+bool fake_take(atomic_uint *count)
 {
     if (atomic_load(count) == 0)
         return false;
@@ -78,16 +17,16 @@ static bool take(atomic_uint *count)
     return true;
 }
 
-static void reply(struct fake_cluster *c, uint64_t conn, const struct wire_message *message)
+void fake_reply(struct fake_cluster *c, uint64_t conn, const struct wire_message *message)
 {
     (void)transport_send(c->transport, conn, message);
 }
 
-static void refuse(struct fake_cluster *c, uint64_t conn, uint64_t request, enum err err)
+void fake_refuse(struct fake_cluster *c, uint64_t conn, uint64_t request, enum err err)
 {
     struct wire_message message = {.type = WIRE_REFUSED};
     message.u.refused = (struct wire_refused){.request = request, .err = (uint32_t)err};
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
 }
 
 static void recv_watch(struct fake_cluster *c, uint64_t conn, const struct wire_watch *watch)
@@ -126,7 +65,7 @@ static void recv_watch(struct fake_cluster *c, uint64_t conn, const struct wire_
         .masters = &master,
         .masters_count = 1,
     };
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
 }
 
 static struct bucket *find_bucket(struct fake_cluster *c, struct slice name)
@@ -206,10 +145,10 @@ static void recv_admin(struct fake_cluster *c, uint64_t conn, const struct wire_
         out->err = ERR_UNSUPPORTED;
         break;
     }
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
 }
 
-static struct object *find_object(struct fake_cluster *c, uint64_t bucket, struct slice key)
+struct object *fake_object(struct fake_cluster *c, uint64_t bucket, struct slice key)
 {
     for (uint32_t i = 0; i < c->object_count; i++)
         if (c->objects[i].bucket == bucket &&
@@ -218,7 +157,7 @@ static struct object *find_object(struct fake_cluster *c, uint64_t bucket, struc
     return NULL;
 }
 
-static struct upload *find_upload(struct fake_cluster *c, uint64_t high, uint64_t low)
+struct staged *fake_staged(struct fake_cluster *c, uint64_t high, uint64_t low)
 {
     for (uint32_t i = 0; i < c->upload_count; i++)
         if (c->uploads[i].high == high && c->uploads[i].low == low)
@@ -242,27 +181,31 @@ static enum err check_condition(const struct object *object, uint8_t condition, 
     return ERR_INVALID;
 }
 
-/* True and the outcome sent if (session, seq) was seen before. */
+/* True and the outcome sent if (session, seq), or the token, was seen before. */
 static bool answer_duplicate(struct fake_cluster *c, uint64_t conn, uint64_t request,
-                             uint32_t chain, uint64_t session, uint64_t seq)
+                             uint32_t chain, uint64_t session, uint64_t seq,
+                             const struct wire_put *put)
 {
     for (uint32_t i = 0; i < c->outcome_count; i++) {
         struct outcome *o = &c->outcomes[i];
-        if (o->session != session || o->seq != seq || o->chain != chain)
+        bool is_same = o->session == session && o->seq == seq && o->chain == chain;
+        bool is_same_token = put != NULL && (put->token_high | put->token_low) != 0 &&
+                             put->token_high == o->token_high && put->token_low == o->token_low;
+        if (!is_same && !is_same_token)
             continue;
         struct wire_message message = {.type = WIRE_UPDATED};
         message.u.updated = o->updated;
         message.u.updated.request = request;
-        reply(c, conn, &message);
+        fake_reply(c, conn, &message);
         return true;
     }
     return false;
 }
 
-static void store(struct fake_cluster *c, const struct wire_message *in)
+void fake_store(struct fake_cluster *c, const struct wire_message *in)
 {
     const struct wire_put *put = &in->u.put;
-    struct object *object = find_object(c, put->bucket, put->key);
+    struct object *object = fake_object(c, put->bucket, put->key);
     if (object == NULL) {
         PRE(c->object_count < OBJECTS_MAX);
         object = &c->objects[c->object_count++];
@@ -280,6 +223,8 @@ static void store(struct fake_cluster *c, const struct wire_message *in)
     object->upload_low = put->upload_low;
     object->chunk_count = put->chunk_count;
     object->chunk_bytes = put->chunk_bytes;
+    object->part_count = 0;
+    object->mtime_ms = object->lsn * 1000;
     object->meta_length = put->meta.length;
     if (put->meta.length > 0)
         memcpy(object->meta, put->meta.data, put->meta.length);
@@ -287,9 +232,7 @@ static void store(struct fake_cluster *c, const struct wire_message *in)
 
 static enum err check_upload(struct fake_cluster *c, const struct wire_put *put)
 {
-    if (put->upload_high == 0 && put->upload_low == 0)
-        return ERR_OK;
-    const struct upload *upload = find_upload(c, put->upload_high, put->upload_low);
+    const struct staged *upload = fake_staged(c, put->upload_high, put->upload_low);
     if (upload == NULL)
         return ERR_UPLOAD_GONE;
     uint64_t bytes = 0;
@@ -302,7 +245,8 @@ static enum err check_upload(struct fake_cluster *c, const struct wire_put *put)
 }
 
 static void finish_update(struct fake_cluster *c, uint64_t conn, uint64_t request, uint32_t chain,
-                          uint64_t session, uint64_t seq, enum err err, uint64_t current)
+                          uint64_t session, uint64_t seq, enum err err, uint64_t current,
+                          const struct wire_put *put)
 {
     struct wire_message message = {.type = WIRE_UPDATED};
     message.u.updated = (struct wire_updated){
@@ -315,66 +259,79 @@ static void finish_update(struct fake_cluster *c, uint64_t conn, uint64_t reques
         .replicas_durable = 2,
     };
     PRE(c->outcome_count < OBJECTS_MAX);
-    c->outcomes[c->outcome_count++] = (struct outcome){
-        .session = session, .seq = seq, .chain = chain, .updated = message.u.updated};
-    if (!take(&c->knobs.mute_puts))
-        reply(c, conn, &message);
+    c->outcomes[c->outcome_count++] =
+        (struct outcome){.session = session,
+                         .seq = seq,
+                         .chain = chain,
+                         .token_high = put == NULL ? 0 : put->token_high,
+                         .token_low = put == NULL ? 0 : put->token_low,
+                         .updated = message.u.updated};
+    if (!fake_take(&c->knobs.mute_puts))
+        fake_reply(c, conn, &message);
 }
 
 static void recv_put(struct fake_cluster *c, uint64_t conn, const struct wire_message *in)
 {
     const struct wire_put *put = &in->u.put;
-    if (take(&c->knobs.busy_puts)) {
-        refuse(c, conn, put->request, ERR_BUSY);
+    if (fake_take(&c->knobs.busy_puts)) {
+        fake_refuse(c, conn, put->request, ERR_BUSY);
         return;
     }
-    if (answer_duplicate(c, conn, put->request, put->chain, put->session, put->seq))
+    if (answer_duplicate(c, conn, put->request, put->chain, put->session, put->seq, put))
         return;
-    struct object *object = find_object(c, put->bucket, put->key);
+    struct object *object = fake_object(c, put->bucket, put->key);
     enum err err = check_condition(object, put->condition, put->match);
-    if (err == ERR_OK)
+    if (err == ERR_OK && (put->upload_high | put->upload_low) != 0)
         err = check_upload(c, put);
     uint64_t current = object == NULL || !object->exists ? 0 : object->lsn;
-    if (err == ERR_OK)
-        store(c, in);
-    finish_update(c, conn, put->request, put->chain, put->session, put->seq, err, current);
+    if (err == ERR_OK && put->step == WIRE_PUT_VALUE)
+        fake_store(c, in);
+    else if (err == ERR_OK)
+        err = fake_step(c, in);
+    struct staged *staged = fake_staged(c, put->upload_high, put->upload_low);
+    if (err == ERR_OK && staged != NULL)
+        staged->is_used = true;
+    finish_update(c, conn, put->request, put->chain, put->session, put->seq, err, current, put);
 }
 
 static void recv_delete(struct fake_cluster *c, uint64_t conn, const struct wire_delete *in)
 {
-    if (answer_duplicate(c, conn, in->request, in->chain, in->session, in->seq))
+    if (answer_duplicate(c, conn, in->request, in->chain, in->session, in->seq, NULL))
         return;
-    struct object *object = find_object(c, in->bucket, in->key);
+    struct object *object = fake_object(c, in->bucket, in->key);
     bool exists = object != NULL && object->exists;
+    bool is_multi = (in->multi_high | in->multi_low) != 0;
     enum err err = check_condition(object, in->condition, in->match);
-    if (err == ERR_OK && !exists)
+    if (is_multi)
+        err = fake_drop_multi(c, in);
+    else if (err == ERR_OK && !exists)
         err = ERR_NO_KEY;
-    if (err == ERR_OK) {
+    if (err == ERR_OK && !is_multi) {
         object->exists = false;
         c->lsn++;
     }
-    finish_update(c, conn, in->request, in->chain, in->session, in->seq, err, 0);
+    finish_update(c, conn, in->request, in->chain, in->session, in->seq, err, 0, NULL);
 }
 
 static void recv_stage(struct fake_cluster *c, uint64_t conn, const struct wire_message *in)
 {
     const struct wire_stage *stage = &in->u.stage;
-    if (take(&c->knobs.drop_stages)) {
+    if (fake_take(&c->knobs.drop_stages)) {
         transport_close(c->transport, conn);
         return;
     }
-    if (take(&c->knobs.busy_stages)) {
-        refuse(c, conn, stage->request, ERR_BUSY);
+    if (fake_take(&c->knobs.busy_stages)) {
+        fake_refuse(c, conn, stage->request, ERR_BUSY);
         return;
     }
-    struct upload *upload = find_upload(c, stage->upload_high, stage->upload_low);
+    struct staged *upload = fake_staged(c, stage->upload_high, stage->upload_low);
     if (upload == NULL && stage->index == 0) {
         PRE(c->upload_count < UPLOADS_MAX);
         upload = &c->uploads[c->upload_count++];
-        *upload = (struct upload){.high = stage->upload_high, .low = stage->upload_low};
+        *upload = (struct staged){.high = stage->upload_high, .low = stage->upload_low};
     }
     if (upload == NULL || stage->index > upload->count) {
-        refuse(c, conn, stage->request, ERR_UPLOAD_ORDER);
+        fake_refuse(c, conn, stage->request, ERR_UPLOAD_ORDER);
         return;
     }
     PRE(checksum_bytes(buf_slice(in->payload)) == stage->checksum);
@@ -384,31 +341,31 @@ static void recv_stage(struct fake_cluster *c, uint64_t conn, const struct wire_
     struct wire_message message = {.type = WIRE_UPDATED};
     message.u.updated =
         (struct wire_updated){.request = stage->request, .chain = stage->chain, .epoch = 1};
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
 }
 
 static void recv_abort(struct fake_cluster *c, uint64_t conn, const struct wire_abort *in)
 {
-    struct upload *upload = find_upload(c, in->upload_high, in->upload_low);
-    if (upload != NULL) {
+    struct staged *upload = fake_staged(c, in->upload_high, in->upload_low);
+    if (upload != NULL && !upload->is_used) {
         for (uint32_t i = 0; i < upload->count; i++)
             buf_unref(upload->chunks[i]);
-        *upload = (struct upload){0};
+        *upload = (struct staged){0};
     }
     atomic_fetch_add(&c->knobs.aborts, 1);
     struct wire_message message = {.type = WIRE_UPDATED};
     message.u.updated =
         (struct wire_updated){.request = in->request, .chain = in->chain, .epoch = 1};
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
 }
 
 static void recv_get(struct fake_cluster *c, uint64_t conn, const struct wire_get *get)
 {
-    if (take(&c->knobs.slow_gets))
+    if (fake_take(&c->knobs.slow_gets))
         return;
-    const struct object *object = find_object(c, get->bucket, get->key);
+    const struct object *object = fake_object(c, get->bucket, get->key);
     if (object == NULL || !object->exists) {
-        refuse(c, conn, get->request, ERR_NO_KEY);
+        fake_refuse(c, conn, get->request, ERR_NO_KEY);
         return;
     }
     struct wire_message message = {.type = WIRE_OBJECT};
@@ -425,15 +382,19 @@ static void recv_get(struct fake_cluster *c, uint64_t conn, const struct wire_ge
         .upload_low = object->upload_low,
         .chunk_count = object->chunk_count,
         .chunk_bytes = object->chunk_bytes,
+        .mtime_ms = object->mtime_ms,
+        .part_count = object->part_count,
+        .multi_high = object->multi_high,
+        .multi_low = object->multi_low,
     };
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
 }
 
 static void recv_chunk_get(struct fake_cluster *c, uint64_t conn, const struct wire_chunk_get *get)
 {
-    struct upload *upload = find_upload(c, get->upload_high, get->upload_low);
-    if (upload == NULL || get->index >= upload->count || take(&c->knobs.lost_chunks)) {
-        refuse(c, conn, get->request, ERR_UPLOAD_GONE);
+    struct staged *upload = fake_staged(c, get->upload_high, get->upload_low);
+    if (upload == NULL || get->index >= upload->count || fake_take(&c->knobs.lost_chunks)) {
+        fake_refuse(c, conn, get->request, ERR_UPLOAD_GONE);
         return;
     }
     struct wire_message message = {.type = WIRE_CHUNK};
@@ -442,20 +403,26 @@ static void recv_chunk_get(struct fake_cluster *c, uint64_t conn, const struct w
                             .index = get->index,
                             .checksum = checksum_bytes(buf_slice(upload->chunks[get->index]))};
     message.payload = buf_ref(upload->chunks[get->index]);
-    if (take(&c->knobs.corrupt_chunks)) {
+    if (fake_take(&c->knobs.corrupt_chunks)) {
         struct buf *bad = buf_copy(buf_slice(message.payload));
         bad->data[bad->length / 2] ^= 1;
         buf_unref(message.payload);
         message.payload = bad;
     }
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
     buf_unref(message.payload);
 }
 
 static int compare_items(const void *a, const void *b)
 {
-    return slice_compare(((const struct wire_list_item *)a)->key,
-                         ((const struct wire_list_item *)b)->key);
+    const struct wire_list_item *one = a;
+    const struct wire_list_item *two = b;
+    int order = slice_compare(one->key, two->key);
+    if (order == 0 && one->multi_high != two->multi_high)
+        order = one->multi_high < two->multi_high ? -1 : 1;
+    if (order == 0 && one->multi_low != two->multi_low)
+        order = one->multi_low < two->multi_low ? -1 : 1;
+    return order;
 }
 
 /* Node 2 is the tail of every chain, so it lists all. */
@@ -469,8 +436,14 @@ static void recv_list(struct fake_cluster *c, uint64_t conn, const struct wire_l
         if (object->exists && object->bucket == list->bucket &&
             slice_starts_with(key, list->prefix) && slice_compare(key, list->start_after) > 0)
             items[count++] = (struct wire_list_item){
-                .key = key, .size = object->size, .version = {.epoch = 1, .lsn = object->lsn}};
+                .key = key,
+                .size = object->size,
+                .version = {.epoch = 1, .lsn = object->lsn},
+                .part_count = object->part_count,
+                .meta = slice_of(object->meta, list->want_meta ? object->meta_length : 0)};
     }
+    if (list->uploads)
+        count = fake_list_uploads(c, list, items);
     if (count > 1)
         qsort(items, count, sizeof *items, compare_items);
     uint32_t limit = list->limit == 0 ? BOUND_LIST_ITEMS : list->limit;
@@ -483,7 +456,7 @@ static void recv_list(struct fake_cluster *c, uint64_t conn, const struct wire_l
         .items_count = count < limit ? count : limit,
         .truncated = count > limit,
     };
-    reply(c, conn, &message);
+    fake_reply(c, conn, &message);
     mem_free(items);
 }
 
@@ -494,7 +467,8 @@ static void dispatch(struct fake_cluster *c, uint64_t conn, const struct wire_me
         recv_watch(c, conn, &message->u.watch);
         break;
     case WIRE_ADMIN:
-        recv_admin(c, conn, &message->u.admin);
+        if (!fake_documents_take(c, conn, message, find_bucket(c, message->u.admin.name) != NULL))
+            recv_admin(c, conn, &message->u.admin);
         break;
     case WIRE_PUT:
         recv_put(c, conn, message);
@@ -513,6 +487,9 @@ static void dispatch(struct fake_cluster *c, uint64_t conn, const struct wire_me
         break;
     case WIRE_CHUNK_GET:
         recv_chunk_get(c, conn, &message->u.chunk_get);
+        break;
+    case WIRE_PARTS_LIST:
+        fake_parts_list(c, conn, &message->u.parts_list);
         break;
     case WIRE_LIST:
         recv_list(c, conn, &message->u.list);
@@ -567,8 +544,10 @@ struct fake_cluster *fake_cluster_new(void)
         .frame_payload_bytes_max = BOUND_FRAME_PAYLOAD_BYTES,
     };
     char why[160];
+    c->documents = fake_documents_new();
     c->objects = mem_calloc(OBJECTS_MAX, sizeof *c->objects);
     c->uploads = mem_calloc(UPLOADS_MAX, sizeof *c->uploads);
+    c->multis = mem_calloc(MULTIS_MAX, sizeof *c->multis);
     c->outcomes = mem_calloc(OBJECTS_MAX, sizeof *c->outcomes);
     c->version = 1;
     c->session = 1;
@@ -595,8 +574,10 @@ void fake_cluster_free(struct fake_cluster *c)
             buf_unref(c->uploads[i].chunks[k]);
     pthread_cond_destroy(&c->worked);
     pthread_mutex_destroy(&c->mutex);
+    fake_documents_free(c->documents);
     mem_free(c->objects);
     mem_free(c->uploads);
+    mem_free(c->multis);
     mem_free(c->outcomes);
     mem_free(c);
 }

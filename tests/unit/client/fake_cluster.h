@@ -14,9 +14,14 @@ struct fake_knobs {
     atomic_uint busy_stages;    /* refuse so many STAGEs with BUSY */
     atomic_uint drop_stages;    /* close the connection at so many STAGEs */
     atomic_uint corrupt_chunks; /* flip a bit in so many CHUNKs */
+    atomic_uint wrong_sums;     /* forget the checksum of so many parts */
     atomic_uint lost_chunks;    /* say that so many CHUNKs are gone */
     atomic_uint slow_gets;      /* do not answer so many GETs */
+    atomic_uint parts_per_page; /* lists of parts come in pages of so many; 0: as asked */
     atomic_uint bare;           /* a cluster without chains */
+    atomic_uint mute_admins;    /* do not answer so many changes of keys and documents */
+    atomic_uint keys_per_page;  /* 0: all at once */
+    atomic_uint torn_lists;     /* drop a key after the first page of so many lists of keys */
     /* what happened */
     atomic_uint stages;
     atomic_uint aborts;

@@ -1,8 +1,8 @@
 /* The map cache and its polls: complete maps, deltas, pages. */
 #include "core_bench.h"
 
-static void config(struct bench *b, const struct bench_sent *watch, uint64_t from, uint64_t version,
-                   const struct wire_row *row, bool more)
+static void page(struct bench *b, const struct bench_sent *watch, uint64_t from, uint64_t version,
+                 const struct wire_row *row, uint32_t number, bool more)
 {
     struct wire_message message = {.type = WIRE_CONFIG};
     message.u.config = (struct wire_config){
@@ -15,8 +15,15 @@ static void config(struct bench *b, const struct bench_sent *watch, uint64_t fro
         .rows = row,
         .rows_count = row == NULL ? 0 : 1,
         .more = more,
+        .page = number,
     };
     bench_receive(b, watch->peer, &message);
+}
+
+static void config(struct bench *b, const struct bench_sent *watch, uint64_t from, uint64_t version,
+                   const struct wire_row *row, bool more)
+{
+    page(b, watch, from, version, row, 0, more);
 }
 
 START_TEST(one_master_is_asked_for_the_first_map)
@@ -110,9 +117,26 @@ START_TEST(pages_are_installed_together_after_the_last)
     struct bench_sent *watch = expect_sent(b, WIRE_WATCH);
     config(b, watch, BENCH_EPOCH, BENCH_EPOCH + 5, &one, true);
     ck_assert_uint_eq(cl_core_map(b->core)->rows[1].epoch, BENCH_EPOCH);
-    config(b, watch, BENCH_EPOCH, BENCH_EPOCH + 5, &two, false);
+    page(b, watch, BENCH_EPOCH, BENCH_EPOCH + 5, &two, 1, false);
     ck_assert_uint_eq(cl_core_map(b->core)->rows[1].epoch, BENCH_EPOCH + 5);
     ck_assert_uint_eq(cl_core_map(b->core)->rows[2].epoch, BENCH_EPOCH + 5);
+    bench_free(b);
+}
+END_TEST
+
+START_TEST(a_page_without_those_before_it_is_no_map)
+{
+    struct bench *b = bench_new();
+    struct wire_member members[3];
+    struct wire_row one = bench_row(members, 1, BENCH_EPOCH + 5, 0, 2);
+    struct bench_sent *watch = expect_sent(b, WIRE_WATCH);
+    page(b, watch, BENCH_EPOCH, BENCH_EPOCH + 5, &one, 1, false);
+    ck_assert_uint_eq(cl_core_map(b->core)->rows[1].epoch, BENCH_EPOCH);
+    ck_assert_uint_eq(cl_core_map(b->core)->version, BENCH_EPOCH);
+    bench_advance(b, 1000000);
+    watch = expect_sent(b, WIRE_WATCH); /* it is asked for again */
+    config(b, watch, BENCH_EPOCH, BENCH_EPOCH + 5, &one, false);
+    ck_assert_uint_eq(cl_core_map(b->core)->rows[1].epoch, BENCH_EPOCH + 5);
     bench_free(b);
 }
 END_TEST
@@ -253,6 +277,7 @@ int main(void)
         a_delta_changes_only_what_it_names,
         a_delta_that_begins_after_our_map_is_not_applied,
         pages_are_installed_together_after_the_last,
+        a_page_without_those_before_it_is_no_map,
         pages_of_a_lost_connection_are_forgotten,
         an_answer_to_no_poll_is_ignored,
         the_map_of_another_cluster_is_refused,

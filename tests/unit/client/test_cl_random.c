@@ -14,7 +14,8 @@ struct walk {
     uint64_t next_op;
     uint64_t version;
     uint64_t epochs[BENCH_CHAINS];
-    uint32_t next_index; /* of the upload under way */
+    uint64_t believed[BENCH_CHAINS]; /* newest epoch of an answer that ended a read */
+    uint32_t next_index;             /* of the upload under way */
     uint64_t upload;
 };
 
@@ -72,10 +73,24 @@ static struct bench_sent *random_sent(struct walk *w)
     return count == 0 ? NULL : &w->b->sent[open[prng_below(&w->prng, count)]];
 }
 
+/* R19: a read never ends with an answer of an older epoch than the one before. */
+static void answer_read(struct walk *w, const struct bench_sent *sent)
+{
+    uint32_t chain = sent->message.u.get.chain;
+    uint64_t epoch = w->epochs[chain] - prng_below(&w->prng, 2);
+    uint32_t before = w->b->done_count;
+    answer_object(w->b, sent, epoch, "v");
+    bool is_believed = w->b->done_count > before && w->b->done[before].err == ERR_OK;
+    ck_assert_msg(!is_believed || epoch >= w->believed[chain],
+                  "a read of epoch %llu after one of epoch %llu", (unsigned long long)epoch,
+                  (unsigned long long)w->believed[chain]);
+    if (is_believed)
+        w->believed[chain] = epoch;
+}
+
 static void answer_well(struct walk *w, const struct bench_sent *sent)
 {
     struct wire_message message = {0};
-    uint32_t chain;
     switch ((unsigned)sent->message.type) {
     case WIRE_PUT:
     case WIRE_DELETE:
@@ -84,8 +99,7 @@ static void answer_well(struct walk *w, const struct bench_sent *sent)
         answer_updated(w->b, sent, prng_once_in(&w->prng, 5) ? ERR_CONDITION : ERR_OK);
         break;
     case WIRE_GET:
-        chain = sent->message.u.get.chain;
-        answer_object(w->b, sent, w->epochs[chain] - prng_below(&w->prng, 2), "v");
+        answer_read(w, sent);
         break;
     case WIRE_LIST:
         message.type = WIRE_LISTED;

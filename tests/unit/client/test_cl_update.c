@@ -137,6 +137,21 @@ START_TEST(a_definite_refusal_after_a_lost_copy_is_unknown)
 }
 END_TEST
 
+/* The server may still have the first copy in an inbox when it refuses the second. */
+START_TEST(a_refusal_on_a_new_connection_says_nothing_of_the_copy_on_the_old_one)
+{
+    struct bench *b = bench_new();
+    bench_put(b, 1, "cat");
+    uint32_t head = expect_sent(b, WIRE_PUT)->peer;
+    bench_down(b, head);
+    bench_up(b, head);
+    bench_advance(b, 100000);
+    answer_refused(b, expect_sent(b, WIRE_PUT), ERR_NO_SPACE, NULL);
+    (void)expect_done(b, 1, ERR_OUTCOME_UNKNOWN);
+    bench_free(b);
+}
+END_TEST
+
 START_TEST(a_cancelled_put_says_what_is_known)
 {
     struct bench *b = bench_new();
@@ -307,6 +322,7 @@ int main(void)
         a_put_lost_with_its_connection_is_unknown,
         a_put_never_sent_is_unreachable,
         a_definite_refusal_after_a_lost_copy_is_unknown,
+        a_refusal_on_a_new_connection_says_nothing_of_the_copy_on_the_old_one,
         a_cancelled_put_says_what_is_known,
         delete_carries_its_condition,
         chunks_are_pipelined_in_order,

@@ -73,6 +73,54 @@ START_TEST(the_example_fails_with_words_when_nobody_is_there)
 }
 END_TEST
 
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *text = calloc(1, 1u << 20);
+    ck_assert_ptr_nonnull(file);
+    size_t length = fread(text, 1, (1u << 20) - 1, file);
+    ck_assert_uint_lt(length, (1u << 20) - 1);
+    (void)fclose(file);
+    return text;
+}
+
+/* The name of the function whose prototype begins at `at` (after CATENA_API). */
+static void name_of_prototype(const char *at, char *name, size_t size)
+{
+    size_t end = strcspn(at, "(");
+    size_t begin = end;
+    while (begin > 0 && strchr(" *\n", at[begin - 1]) == NULL)
+        begin--;
+    (void)snprintf(name, size, "%.*s", (int)(end - begin), at + begin);
+}
+
+START_TEST(the_shared_library_exports_every_function_of_the_header)
+{
+    static const char mark[] = "\nCATENA_API ";
+    char line[512];
+    char *exported = calloc(1, 1u << 20);
+    char *const arguments[] = {"nm", "-D", "--defined-only", LIBRARY, NULL};
+    struct program names = start(arguments);
+    size_t used = 0;
+    while (fgets(line, sizeof line, names.output) != NULL && used + sizeof line < (1u << 20))
+        used += (size_t)snprintf(exported + used, sizeof line, "%s", line);
+    ck_assert_int_eq(finish(&names), 0);
+    char *header = read_text(HEADER);
+    unsigned functions = 0;
+    for (char *at = header; (at = strstr(at, mark)) != NULL; functions++) {
+        char name[128];
+        char wanted[160];
+        at += sizeof mark - 1;
+        name_of_prototype(at, name, sizeof name);
+        (void)snprintf(wanted, sizeof wanted, " T %s@@CATENA_0\n", name);
+        ck_assert_msg(strstr(exported, wanted) != NULL, "%s is declared, not exported", name);
+    }
+    ck_assert_uint_gt(functions, 50);
+    free(header);
+    free(exported);
+}
+END_TEST
+
 START_TEST(the_shared_library_exports_only_its_own_names)
 {
     char line[512];
@@ -97,6 +145,7 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, the_example_works_as_printed);
     tcase_add_test(cases, the_example_fails_with_words_when_nobody_is_there);
+    tcase_add_test(cases, the_shared_library_exports_every_function_of_the_header);
     tcase_add_test(cases, the_shared_library_exports_only_its_own_names);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -1,5 +1,7 @@
 /* The public calls over a real transport, against a cluster in memory. */
 #include <check.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +181,57 @@ START_TEST(a_failed_condition_on_a_large_put_says_what_is_there_and_cleans_up)
 }
 END_TEST
 
+START_TEST(a_stream_whose_condition_failed_is_published_again_without_its_bytes)
+{
+    static const size_t sizes[] = {10, 3000000};
+    uint8_t *bytes = pattern(3000000);
+    for (size_t i = 0; i < 2; i++) {
+        struct catena_put_stream *stream = NULL;
+        struct catena_op_options options = CATENA_OP_OPTIONS_INIT;
+        struct catena_info info;
+        ck_assert_int_eq(put("cat", "before", 6, &info), CATENA_OK);
+        catena_info_release(&info);
+        options.condition = CATENA_IF_ABSENT;
+        ck_assert_int_eq(catena_put_stream_open(client, "photos", "cat", 3, &options, &stream),
+                         CATENA_OK);
+        ck_assert_int_eq(catena_put_stream_write(stream, bytes, sizes[i]), CATENA_OK);
+        ck_assert_int_eq(catena_put_stream_publish(stream, &info), CATENA_CONDITION_FAILED);
+        expect_value("cat", "before", 6);
+        options.condition = CATENA_IF_VERSION;
+        options.version = info.version;
+        options.version.lsn += 1000;
+        catena_info_release(&info);
+        ck_assert_int_eq(catena_put_stream_set_options(stream, &options), CATENA_OK);
+        ck_assert_int_eq(catena_put_stream_publish(stream, &info), CATENA_CONDITION_FAILED);
+        options.version = info.version;
+        catena_info_release(&info);
+        ck_assert_int_eq(catena_put_stream_set_options(stream, &options), CATENA_OK);
+        ck_assert_int_eq(catena_put_stream_publish(stream, &info), CATENA_OK);
+        ck_assert_uint_eq(info.size, sizes[i]);
+        catena_info_release(&info);
+        expect_value("cat", bytes, sizes[i]);
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_stream_that_stayed_can_be_given_up)
+{
+    struct catena_put_stream *stream = NULL;
+    struct catena_op_options options = CATENA_OP_OPTIONS_INIT;
+    uint8_t *bytes = pattern(3000000);
+    ck_assert_int_eq(put("cat", "before", 6, NULL), CATENA_OK);
+    options.condition = CATENA_IF_ABSENT;
+    ck_assert_int_eq(catena_put_stream_open(client, "photos", "cat", 3, &options, &stream),
+                     CATENA_OK);
+    ck_assert_int_eq(catena_put_stream_write(stream, bytes, 3000000), CATENA_OK);
+    ck_assert_int_eq(catena_put_stream_publish(stream, NULL), CATENA_CONDITION_FAILED);
+    ck_assert_int_eq(catena_put_stream_commit(stream, NULL), CATENA_CONDITION_FAILED);
+    expect_value("cat", "before", 6);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(conditions_and_metadata_travel)
 {
     struct catena_op_options options = CATENA_OP_OPTIONS_INIT;
@@ -276,6 +329,80 @@ START_TEST(a_get_stream_reads_in_pieces_and_may_be_left_early)
 }
 END_TEST
 
+struct opened {
+    atomic_bool has_ended;
+    enum catena_status status;
+    uint64_t size;
+    uint8_t value[70000];
+    size_t value_length;
+    struct catena_get_stream *stream;
+};
+
+static void on_opened(void *context, const struct catena_result *result,
+                      struct catena_get_stream *stream)
+{
+    struct opened *opened = context;
+    opened->status = result->status;
+    opened->stream = stream;
+    opened->size = result->info->size;
+    opened->value_length = result->value_length;
+    if (result->value_length > 0)
+        memcpy(opened->value, result->value, result->value_length);
+    atomic_store(&opened->has_ended, true);
+}
+
+static struct opened *open_without_waiting(const char *key)
+{
+    static struct opened opened;
+    opened = (struct opened){0};
+    ck_assert_int_eq(
+        catena_get_stream_open_async(client, "photos", key, strlen(key), NULL, on_opened, &opened),
+        CATENA_OK);
+    for (int i = 0; i < 20000 && !atomic_load(&opened.has_ended); i++)
+        (void)poll(NULL, 0, 1);
+    ck_assert(atomic_load(&opened.has_ended));
+    return &opened;
+}
+
+START_TEST(a_stream_opened_without_waiting_brings_a_short_value_at_once)
+{
+    uint8_t *bytes = pattern(5000000);
+    ck_assert_int_eq(put("short", bytes, 60000, NULL), CATENA_OK);
+    ck_assert_int_eq(put("empty", bytes, 0, NULL), CATENA_OK);
+    ck_assert_int_eq(put("film", bytes, 5000000, NULL), CATENA_OK);
+    struct opened *opened = open_without_waiting("short");
+    ck_assert_int_eq(opened->status, CATENA_OK);
+    ck_assert_ptr_null(opened->stream);
+    ck_assert_uint_eq(opened->value_length, 60000);
+    ck_assert_int_eq(memcmp(opened->value, bytes, 60000), 0);
+    opened = open_without_waiting("empty");
+    ck_assert_int_eq(opened->status, CATENA_OK);
+    ck_assert_ptr_null(opened->stream);
+    ck_assert_uint_eq(opened->size, 0);
+    opened = open_without_waiting("missing");
+    ck_assert_int_eq(opened->status, CATENA_NO_KEY);
+    ck_assert_ptr_null(opened->stream);
+    opened = open_without_waiting("film");
+    ck_assert_int_eq(opened->status, CATENA_OK);
+    ck_assert_ptr_nonnull(opened->stream);
+    ck_assert_uint_eq(opened->size, 5000000);
+    uint8_t *got = pattern(5000000);
+    memset(got, 0, 5000000);
+    size_t at = 0, length = 1;
+    while (length > 0 && at < 5000000) {
+        ck_assert_int_eq(catena_get_stream_read(opened->stream, got + at, 5000000 - at, &length),
+                         CATENA_OK);
+        at += length;
+    }
+    ck_assert_int_eq(memcmp(got, bytes, 5000000), 0);
+    catena_get_stream_close(opened->stream);
+    ck_assert_int_eq(catena_get_stream_open_async(client, "photos", "film", 4, NULL, NULL, NULL),
+                     CATENA_INVALID);
+    free(got);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(listings_of_any_length_are_complete)
 {
     char key[32];
@@ -353,11 +480,14 @@ int main(void)
         an_aborted_stream_leaves_nothing,
         a_large_put_survives_refusals_and_a_lost_connection,
         a_failed_condition_on_a_large_put_says_what_is_there_and_cleans_up,
+        a_stream_whose_condition_failed_is_published_again_without_its_bytes,
+        a_stream_that_stayed_can_be_given_up,
         conditions_and_metadata_travel,
         an_unanswered_put_is_found_again_by_its_number,
         a_put_that_stays_unanswered_is_unknown,
         a_corrupt_chunk_is_fetched_again_and_a_lost_one_reported,
         a_get_stream_reads_in_pieces_and_may_be_left_early,
+        a_stream_opened_without_waiting_brings_a_short_value_at_once,
         listings_of_any_length_are_complete,
         buckets_come_and_go,
         the_cluster_is_described_and_keys_are_located,

@@ -55,6 +55,62 @@ START_TEST(pieces_of_any_length_give_the_same_value)
 }
 END_TEST
 
+static void value_of(enum gw_checksum_kind kind, const uint8_t *bytes, size_t length,
+                     uint8_t value[GW_CHECKSUM_BYTES_MAX])
+{
+    struct gw_checksum *sum = gw_checksum_new(kind);
+    gw_checksum_update(sum, slice_of(bytes, length));
+    (void)gw_checksum_final(sum, value);
+    gw_checksum_free(sum);
+}
+
+START_TEST(values_of_pieces_make_that_of_the_whole)
+{
+    static uint8_t bytes[100000];
+    static const size_t cuts[] = {0, 1, 7, 8, 255, 4096, 65537, 99999, 100000};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 31 + i / 251);
+    for (int i = GW_CHECKSUM_CRC32; i <= GW_CHECKSUM_CRC64NVME; i++) {
+        enum gw_checksum_kind kind = (enum gw_checksum_kind)i;
+        uint8_t whole[GW_CHECKSUM_BYTES_MAX];
+        value_of(kind, bytes, sizeof bytes, whole);
+        ck_assert(gw_checksum_is_linear(kind));
+        for (size_t j = 0; j < sizeof cuts / sizeof cuts[0]; j++) {
+            uint8_t first[GW_CHECKSUM_BYTES_MAX];
+            uint8_t second[GW_CHECKSUM_BYTES_MAX];
+            value_of(kind, bytes, cuts[j], first);
+            value_of(kind, bytes + cuts[j], sizeof bytes - cuts[j], second);
+            gw_checksum_combine(kind, first, second, sizeof bytes - cuts[j]);
+            ck_assert_mem_eq(first, whole, gw_checksum_bytes(kind));
+        }
+    }
+    ck_assert(!gw_checksum_is_linear(GW_CHECKSUM_SHA1));
+    ck_assert(!gw_checksum_is_linear(GW_CHECKSUM_NONE));
+}
+END_TEST
+
+/* 48 TiB at once and in two steps: all bits of the length count. */
+START_TEST(combining_is_associative_over_huge_lengths)
+{
+    for (int i = GW_CHECKSUM_CRC32; i <= GW_CHECKSUM_CRC64NVME; i++) {
+        enum gw_checksum_kind kind = (enum gw_checksum_kind)i;
+        uint8_t a[GW_CHECKSUM_BYTES_MAX];
+        uint8_t b[GW_CHECKSUM_BYTES_MAX];
+        uint8_t c[GW_CHECKSUM_BYTES_MAX];
+        uint8_t left[GW_CHECKSUM_BYTES_MAX];
+        value_of(kind, (const uint8_t *)"a", 1, a);
+        value_of(kind, (const uint8_t *)"b", 1, b); /* as if of a piece that long */
+        value_of(kind, (const uint8_t *)"c", 1, c);
+        memcpy(left, a, sizeof left);
+        gw_checksum_combine(kind, left, b, 5ull << 40);
+        gw_checksum_combine(kind, left, c, 43ull << 40);
+        gw_checksum_combine(kind, b, c, 43ull << 40);
+        gw_checksum_combine(kind, a, b, 48ull << 40);
+        ck_assert_mem_eq(left, a, gw_checksum_bytes(kind));
+    }
+}
+END_TEST
+
 START_TEST(names_and_headers_find_their_kind)
 {
     for (int i = GW_CHECKSUM_CRC32; i <= GW_CHECKSUM_LAST_NAMED; i++) {
@@ -69,4 +125,5 @@ START_TEST(names_and_headers_find_their_kind)
 END_TEST
 
 SUITE_MAIN("gw_checksum", published_check_values, pieces_of_any_length_give_the_same_value,
+           values_of_pieces_make_that_of_the_whole, combining_is_associative_over_huge_lengths,
            names_and_headers_find_their_kind)

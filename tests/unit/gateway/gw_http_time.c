@@ -37,6 +37,20 @@ START_TEST(basic_form_of_amazon_is_read)
 }
 END_TEST
 
+START_TEST(iso_times_are_read)
+{
+    uint64_t ms = 0;
+    ck_assert(gw_iso_time_parse("1994-11-06T08:49:37.123Z", &ms) && ms == 784111777123ull);
+    ck_assert(gw_iso_time_parse("1994-11-06T08:49:37Z", &ms) && ms == 784111777000ull);
+    ck_assert(gw_iso_time_parse("1994-11-06", &ms) && ms == 784080000000ull);
+    ck_assert(!gw_iso_time_parse("1994-11-06T08:49:37", &ms));
+    ck_assert(!gw_iso_time_parse("1994-11-06T08:49:37.1Z", &ms));
+    ck_assert(!gw_iso_time_parse("1969-11-06", &ms));
+    ck_assert(!gw_iso_time_parse("1994-13-06", &ms));
+    ck_assert(!gw_iso_time_parse("", &ms));
+}
+END_TEST
+
 START_TEST(nonsense_is_refused)
 {
     static const char *const bad[] = {
@@ -61,4 +75,4 @@ START_TEST(nonsense_is_refused)
 END_TEST
 
 SUITE_MAIN("gw_http_time", three_forms_of_the_rfc_name_one_moment, formats_go_there_and_back,
-           basic_form_of_amazon_is_read, nonsense_is_refused)
+           basic_form_of_amazon_is_read, iso_times_are_read, nonsense_is_refused)

@@ -21,7 +21,7 @@ START_TEST(rights_are_per_bucket)
     ck_assert(gw_keys_parse(slice_of_text(file), &keys, &error));
     const struct gw_key *key = gw_keys_find(keys, "AKIA2");
     ck_assert_ptr_nonnull(key);
-    ck_assert_str_eq(gw_key_secret(key), "secret-number-two");
+    ck_assert_str_eq(gw_key_secret(key, 0), "secret-number-two");
     ck_assert_int_eq(gw_key_right(key, "photos"), GW_RIGHT_READ);
     ck_assert_int_eq(gw_key_right(key, "photos-x"), GW_RIGHT_OWNER);
     ck_assert_int_eq(gw_key_right(key, "photos-y"), GW_RIGHT_NONE);
@@ -32,6 +32,47 @@ START_TEST(rights_are_per_bucket)
     ck_assert_ptr_null(gw_keys_find(keys, ""));
     gw_keys_free(keys);
     text_release(&error);
+}
+END_TEST
+
+START_TEST(keys_of_the_masters_have_both_secrets_until_the_old_one_ends)
+{
+    struct catena_grant grants[] = {{"photos", CATENA_RIGHT_OWNER}, {"logs-*", CATENA_RIGHT_READ}};
+    struct catena_access_key items[] = {
+        {.id = "AKIA1", .secret = "first-secret", .grants = grants, .grant_count = 2},
+        {.id = "AKIA2", .secret = "second-secret", .old_secret = "the-one-before"},
+        {.id = "AKIA3"}}; /* listed without its secret */
+    const struct catena_access_keys table = {.items = items, .count = 3};
+    struct gw_keys *keys = gw_keys_of_masters(&table);
+    const struct gw_key *key = gw_keys_find(keys, "AKIA1");
+    ck_assert_str_eq(gw_key_secret(key, 0), "first-secret");
+    ck_assert_ptr_null(gw_key_secret(key, 1));
+    ck_assert_int_eq(gw_key_right(key, "photos"), GW_RIGHT_OWNER);
+    ck_assert_int_eq(gw_key_right(key, "logs-7"), GW_RIGHT_READ);
+    ck_assert_int_eq(gw_key_right(key, "music"), GW_RIGHT_NONE);
+    key = gw_keys_find(keys, "AKIA2");
+    ck_assert_str_eq(gw_key_secret(key, 0), "second-secret");
+    ck_assert_str_eq(gw_key_secret(key, 1), "the-one-before");
+    ck_assert_ptr_null(gw_key_secret(key, 2));
+    ck_assert_ptr_null(gw_keys_find(keys, "AKIA3"));
+    ck_assert_ptr_null(gw_keys_find(keys, NULL));
+    gw_keys_free(keys);
+}
+END_TEST
+
+START_TEST(every_key_of_many_is_found)
+{
+    static struct catena_access_key items[1000];
+    const struct catena_access_keys table = {.items = items, .count = 1000};
+    for (unsigned i = 0; i < 1000; i++) {
+        (void)text_format(items[i].id, sizeof items[i].id, "KEY-%u", i);
+        (void)text_format(items[i].secret, sizeof items[i].secret, "secret-%u", i);
+    }
+    struct gw_keys *keys = gw_keys_of_masters(&table);
+    for (unsigned i = 0; i < 1000; i++)
+        ck_assert_str_eq(gw_key_secret(gw_keys_find(keys, items[i].id), 0), items[i].secret);
+    ck_assert_ptr_null(gw_keys_find(keys, "KEY-1000"));
+    gw_keys_free(keys);
 }
 END_TEST
 
@@ -78,5 +119,6 @@ START_TEST(a_file_that_others_can_read_is_refused)
 }
 END_TEST
 
-SUITE_MAIN("gw_keys", rights_are_per_bucket, bad_lines_are_refused_without_showing_a_secret,
-           a_file_that_others_can_read_is_refused)
+SUITE_MAIN("gw_keys", rights_are_per_bucket,
+           keys_of_the_masters_have_both_secrets_until_the_old_one_ends, every_key_of_many_is_found,
+           bad_lines_are_refused_without_showing_a_secret, a_file_that_others_can_read_is_refused)

@@ -48,6 +48,51 @@ START_TEST(aws_chunked_alone_leaves_no_encoding)
 }
 END_TEST
 
+START_TEST(tags_and_composite_checksums_come_back)
+{
+    const struct gw_header headers[] = {{"X-Amz-Tagging", "colour=blue&empty="}};
+    struct gw_request request = {.headers = headers, .header_count = 1};
+    struct gw_meta meta = {.etag = "e-10000"};
+    struct gw_meta back;
+    uint8_t blob[GW_META_BYTES_MAX];
+    size_t length = 0;
+    const char *detail = NULL;
+    ck_assert_int_eq(gw_meta_take_tags(&request, &meta, &detail), S3_OK);
+    meta.checksum_kind = GW_CHECKSUM_SHA256;
+    meta.checksum_type = GW_CHECKSUM_COMPOSITE;
+    (void)text_format(meta.checksum, sizeof meta.checksum,
+                      "vKDmuIymAoRsSW68dLoEVGZROZBQbLTKn/ogE/z4u2k=-10000");
+    ck_assert(gw_meta_encode(&meta, blob, &length));
+    ck_assert(gw_meta_is_ours(slice_of(blob, length)));
+    ck_assert(!gw_meta_is_ours(slice_of(blob, 3)));
+    gw_meta_decode(slice_of(blob, length), 0, 0, 0, &back);
+    ck_assert_uint_eq(back.tags.count, 2);
+    ck_assert_str_eq(back.tags.items[0].key, "colour");
+    ck_assert_str_eq(back.tags.items[0].value, "blue");
+    ck_assert_str_eq(back.tags.items[1].key, "empty");
+    ck_assert_str_eq(back.tags.items[1].value, "");
+    ck_assert_int_eq(back.checksum_type, GW_CHECKSUM_COMPOSITE);
+    ck_assert_str_eq(back.checksum, meta.checksum);
+    gw_meta_release(&back);
+    gw_meta_release(&meta);
+}
+END_TEST
+
+START_TEST(a_blob_without_the_newer_records_is_read_as_before)
+{
+    static const uint8_t blob[] = {
+        'S', '3', 0,   1,   1,   0,   1,   'e', 2, 0, 9, GW_CHECKSUM_CRC32,
+        'D', 'U', 'o', 'R', 'h', 'Q', '=', '='};
+    struct gw_meta meta;
+    gw_meta_decode(slice_of(blob, sizeof blob), 0, 0, 0, &meta);
+    ck_assert_str_eq(meta.etag, "e");
+    ck_assert_str_eq(meta.checksum, "DUoRhQ==");
+    ck_assert_int_eq(meta.checksum_type, GW_CHECKSUM_FULL_OBJECT);
+    ck_assert_uint_eq(meta.tags.count, 0);
+    gw_meta_release(&meta);
+}
+END_TEST
+
 START_TEST(user_metadata_over_two_kibibytes_is_refused)
 {
     static char value[2049];
@@ -111,7 +156,8 @@ START_TEST(what_does_not_fit_is_said)
 }
 END_TEST
 
-SUITE_MAIN("gw_meta", headers_come_back_from_the_blob, aws_chunked_alone_leaves_no_encoding,
+SUITE_MAIN("gw_meta", headers_come_back_from_the_blob, tags_and_composite_checksums_come_back,
+           a_blob_without_the_newer_records_is_read_as_before, aws_chunked_alone_leaves_no_encoding,
            user_metadata_over_two_kibibytes_is_refused,
            an_object_of_another_writer_gets_an_etag_that_is_no_md5,
            damaged_blobs_are_read_as_far_as_they_go, what_does_not_fit_is_said)

@@ -32,22 +32,80 @@ static void routes(const char *method, const char *path, const char *query,
 
 START_TEST(method_path_and_sub_resource_decide)
 {
-    routes("GET", "/", "", GW_OPERATION_LIST_BUCKETS, "", "");
-    routes("PUT", "/photos", "", GW_OPERATION_CREATE_BUCKET, "photos", "");
-    routes("PUT", "/photos/", "", GW_OPERATION_CREATE_BUCKET, "photos", "");
-    routes("HEAD", "/photos", "", GW_OPERATION_HEAD_BUCKET, "photos", "");
-    routes("DELETE", "/photos", "", GW_OPERATION_DELETE_BUCKET, "photos", "");
-    routes("GET", "/photos", "", GW_OPERATION_LIST_V1, "photos", "");
-    routes("GET", "/photos", "list-type=2&prefix=a", GW_OPERATION_LIST_V2, "photos", "");
-    routes("GET", "/photos", "versions", GW_OPERATION_LIST_VERSIONS, "photos", "");
-    routes("GET", "/photos", "location", GW_OPERATION_GET_LOCATION, "photos", "");
-    routes("GET", "/photos", "policy", GW_OPERATION_BUCKET_STUB, "photos", "");
-    routes("POST", "/photos", "delete", GW_OPERATION_DELETE_OBJECTS, "photos", "");
-    routes("GET", "/photos/a", "x-id=GetObject", GW_OPERATION_GET_OBJECT, "photos", "a");
-    routes("PUT", "/photos/a", "x-id=PutObject", GW_OPERATION_PUT_OBJECT, "photos", "a");
-    routes("HEAD", "/photos/a", "", GW_OPERATION_HEAD_OBJECT, "photos", "a");
-    routes("DELETE", "/photos/a", "", GW_OPERATION_DELETE_OBJECT, "photos", "a");
-    routes("GET", "/photos/a", "tagging", GW_OPERATION_OBJECT_STUB, "photos", "a");
+    static const struct {
+        const char *method;
+        const char *path;
+        const char *query;
+        enum gw_operation operation;
+        const char *bucket;
+        const char *key;
+    } cases[] = {
+        {"GET", "/", "", GW_OPERATION_LIST_BUCKETS, "", ""},
+        {"PUT", "/photos", "", GW_OPERATION_CREATE_BUCKET, "photos", ""},
+        {"PUT", "/photos/", "", GW_OPERATION_CREATE_BUCKET, "photos", ""},
+        {"HEAD", "/photos", "", GW_OPERATION_HEAD_BUCKET, "photos", ""},
+        {"DELETE", "/photos", "", GW_OPERATION_DELETE_BUCKET, "photos", ""},
+        {"GET", "/photos", "", GW_OPERATION_LIST_V1, "photos", ""},
+        {"GET", "/photos", "list-type=2&prefix=a", GW_OPERATION_LIST_V2, "photos", ""},
+        {"GET", "/photos", "versions", GW_OPERATION_LIST_VERSIONS, "photos", ""},
+        {"GET", "/photos", "location", GW_OPERATION_GET_LOCATION, "photos", ""},
+        {"GET", "/photos", "policy", GW_OPERATION_BUCKET_STUB, "photos", ""},
+        {"POST", "/photos", "delete", GW_OPERATION_DELETE_OBJECTS, "photos", ""},
+        {"GET", "/photos/a", "x-id=GetObject", GW_OPERATION_GET_OBJECT, "photos", "a"},
+        {"PUT", "/photos/a", "x-id=PutObject", GW_OPERATION_PUT_OBJECT, "photos", "a"},
+        {"HEAD", "/photos/a", "", GW_OPERATION_HEAD_OBJECT, "photos", "a"},
+        {"DELETE", "/photos/a", "", GW_OPERATION_DELETE_OBJECT, "photos", "a"},
+        {"GET", "/photos/a", "tagging", GW_OPERATION_GET_TAGGING, "photos", "a"},
+        {"PUT", "/photos/a", "tagging", GW_OPERATION_PUT_TAGGING, "photos", "a"},
+        {"DELETE", "/photos/a", "tagging", GW_OPERATION_DELETE_TAGGING, "photos", "a"},
+        {"GET", "/photos/a", "attributes", GW_OPERATION_GET_ATTRIBUTES, "photos", "a"},
+        {"GET", "/photos/a", "acl", GW_OPERATION_OBJECT_STUB, "photos", "a"},
+        {"PUT", "/photos", "cors", GW_OPERATION_PUT_CORS, "photos", ""},
+        {"GET", "/photos", "cors", GW_OPERATION_GET_CORS, "photos", ""},
+        {"DELETE", "/photos", "cors", GW_OPERATION_DELETE_CORS, "photos", ""},
+        {"PUT", "/photos", "lifecycle", GW_OPERATION_PUT_LIFECYCLE, "photos", ""},
+        {"GET", "/photos", "lifecycle", GW_OPERATION_GET_LIFECYCLE, "photos", ""},
+        {"DELETE", "/photos", "lifecycle", GW_OPERATION_DELETE_LIFECYCLE, "photos", ""},
+        {"PUT", "/photos", "tagging", GW_OPERATION_PUT_BUCKET_TAGGING, "photos", ""},
+        {"GET", "/photos", "tagging", GW_OPERATION_GET_BUCKET_TAGGING, "photos", ""},
+        {"DELETE", "/photos", "tagging", GW_OPERATION_DELETE_BUCKET_TAGGING, "photos", ""},
+        {"POST", "/photos", "", GW_OPERATION_POST_OBJECT, "photos", ""},
+        {"POST", "/photos/a", "uploads", GW_OPERATION_CREATE_UPLOAD, "photos", "a"},
+        {"POST", "/photos/a", "uploads=&x-id=CreateMultipartUpload", GW_OPERATION_CREATE_UPLOAD,
+         "photos", "a"},
+        {"PUT", "/photos/a", "uploadId=x&partNumber=1", GW_OPERATION_UPLOAD_PART, "photos", "a"},
+        {"PUT", "/photos/a", "partNumber=1&uploadId=x&x-id=UploadPart", GW_OPERATION_UPLOAD_PART,
+         "photos", "a"},
+        {"GET", "/photos/a", "uploadId=x", GW_OPERATION_LIST_PARTS, "photos", "a"},
+        {"POST", "/photos/a", "uploadId=x", GW_OPERATION_COMPLETE_UPLOAD, "photos", "a"},
+        {"DELETE", "/photos/a", "uploadId=x", GW_OPERATION_ABORT_UPLOAD, "photos", "a"},
+        {"GET", "/photos", "uploads", GW_OPERATION_LIST_UPLOADS, "photos", ""},
+        {"GET", "/photos/a", "partNumber=1", GW_OPERATION_GET_OBJECT, "photos", "a"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        routes(cases[i].method, cases[i].path, cases[i].query, cases[i].operation, cases[i].bucket,
+               cases[i].key);
+}
+END_TEST
+
+START_TEST(preflights_need_origin_and_method)
+{
+    struct gw_header origin = {"Origin", "http://a"};
+    struct gw_header headers[] = {{"Origin", "http://a"}, {"Access-Control-Request-Method", "PUT"}};
+    struct gw_request request = {.method = "OPTIONS",
+                                 .path = "/photos/a",
+                                 .query = "",
+                                 .headers = headers,
+                                 .header_count = 2};
+    struct gw_query none = {0};
+    struct gw_route route;
+    const char *detail = NULL;
+    ck_assert_int_eq(route_to("OPTIONS", "/photos/a", "", "h", NULL, &route), S3_BadRequest);
+    ck_assert_int_eq(route_to("OPTIONS", "/photos/a", "", "h", &origin, &route), S3_BadRequest);
+    ck_assert_int_eq(gw_route(&request, &none, NULL, &route, &detail), S3_OK);
+    ck_assert_int_eq(route.operation, GW_OPERATION_PREFLIGHT);
+    request.path = "/";
+    ck_assert_int_eq(gw_route(&request, &none, NULL, &route, &detail), S3_AccessForbidden);
 }
 END_TEST
 
@@ -67,6 +125,9 @@ START_TEST(a_copy_is_told_by_its_header)
     struct gw_route route;
     ck_assert_int_eq(route_to("PUT", "/photos/a", "", "h", &copy, &route), S3_OK);
     ck_assert_int_eq(route.operation, GW_OPERATION_COPY_OBJECT);
+    ck_assert_int_eq(route_to("PUT", "/photos/a", "uploadId=x&partNumber=1", "h", &copy, &route),
+                     S3_OK);
+    ck_assert_int_eq(route.operation, GW_OPERATION_UPLOAD_PART_COPY);
 }
 END_TEST
 
@@ -96,13 +157,12 @@ START_TEST(what_is_not_there_is_refused)
         const char *query;
         enum s3_error error;
     } cases[] = {
-        {"POST", "/photos/a", "uploads", S3_NotImplemented},
-        {"PUT", "/photos/a", "uploadId=x&partNumber=1", S3_NotImplemented},
-        {"GET", "/photos", "uploads", S3_NotImplemented},
+        {"PUT", "/photos/a", "uploads", S3_NotImplemented},
+        {"HEAD", "/photos/a", "uploadId=x", S3_NotImplemented},
+        {"POST", "/photos", "uploads", S3_NotImplemented},
         {"PUT", "/photos", "policy", S3_NotImplemented},
-        {"PUT", "/photos/a", "tagging", S3_NotImplemented},
+        {"POST", "/photos/a", "tagging", S3_NotImplemented},
         {"GET", "/photos", "inventory", S3_NotImplemented},
-        {"POST", "/photos", "", S3_NotImplemented},
         {"PUT", "/", "", S3_MethodNotAllowed},
         {"PATCH", "/photos/a", "", S3_MethodNotAllowed},
         {"GET", "/ab", "", S3_InvalidBucketName},
@@ -140,5 +200,5 @@ START_TEST(keys_end_at_1024_bytes)
 END_TEST
 
 SUITE_MAIN("gw_route", method_path_and_sub_resource_decide, keys_are_bytes_not_paths,
-           a_copy_is_told_by_its_header, the_host_may_name_the_bucket, what_is_not_there_is_refused,
-           keys_end_at_1024_bytes)
+           preflights_need_origin_and_method, a_copy_is_told_by_its_header,
+           the_host_may_name_the_bucket, what_is_not_there_is_refused, keys_end_at_1024_bytes)

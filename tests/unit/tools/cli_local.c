@@ -137,12 +137,14 @@ END_TEST
 
 START_TEST(planned_cluster_survives_its_file)
 {
-    struct local_cluster cluster = {.masters = 3, .nodes = 4, .chains = 64, .replicas = 3};
+    struct local_cluster cluster = {
+        .masters = 3, .nodes = 4, .gateways = 1, .chains = 64, .replicas = 3};
     struct local_cluster again;
     ck_assert_int_eq(local_cluster_read(&cli, top, &again), CLI_NOT_FOUND);
     local_cluster_release(&again);
     ck_assert_int_eq(local_cluster_plan(&cli, top, &cluster), CLI_OK);
     cluster.processes[1].pid = 12345;
+    (void)snprintf(cluster.access_key, sizeof cluster.access_key, "A-KEY");
     ck_assert_int_eq(local_cluster_write(&cli, &cluster), CLI_OK);
     ck_assert_int_eq(local_cluster_read(&cli, top, &again), CLI_OK);
     ck_assert_str_eq(again.uuid, cluster.uuid);
@@ -150,14 +152,19 @@ START_TEST(planned_cluster_survives_its_file)
     ck_assert_uint_eq(again.masters, 3);
     ck_assert_uint_eq(again.nodes, 4);
     ck_assert_uint_eq(again.chains, 64);
-    ck_assert_uint_eq(again.count, 7);
+    ck_assert_uint_eq(again.gateways, 1);
+    ck_assert_str_eq(again.access_key, "A-KEY");
+    ck_assert_uint_eq(again.count, 8);
     ck_assert_int_eq(again.processes[1].pid, 12345);
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 8; i++) {
         ck_assert_str_eq(again.processes[i].address, cluster.processes[i].address);
         ck_assert_str_eq(again.processes[i].dir, cluster.processes[i].dir);
         for (size_t j = 0; j < i; j++)
             ck_assert_str_ne(again.processes[i].address, again.processes[j].address);
     }
+    ck_assert_ptr_eq(local_cluster_gateway(&again), &again.processes[7]);
+    ck_assert_str_eq(again.processes[7].admin, cluster.processes[7].admin);
+    ck_assert_str_ne(again.processes[7].admin, again.processes[7].address);
     local_cluster_release(&cluster);
     local_cluster_release(&again);
 }
