@@ -46,7 +46,7 @@ uint64_t fuzz_delay_us(struct fuzz_input *input);
 
 /* ---- messages ---- */
 
-enum { FUZZ_HINT_VALUES = 8, FUZZ_HINTS = 48 };
+enum { FUZZ_HINT_VALUES = 8, FUZZ_HINTS = 64 };
 
 /* Values that mean something to the core just now, for fields of that name. */
 struct fuzz_hint {

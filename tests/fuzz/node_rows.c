@@ -6,6 +6,19 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/kv_memory.h"
 
+/* What was read is written as the same bytes. */
+static void decode_multi_key(struct slice key)
+{
+    struct cn_multi_key at;
+    if (!cn_multi_key_decode(key, &at))
+        return;
+    uint32_t chain = bytes_get_u32(key.data);
+    struct cn_key again = at.number == 0
+                              ? cn_key_multi(chain, at.bucket, at.name, at.high, at.low)
+                              : cn_key_part(chain, at.bucket, at.name, at.high, at.low, at.number);
+    PRE(slice_equal(cn_key_slice(&again), key));
+}
+
 static void decode_each(struct slice key, struct slice value)
 {
     struct cn_state_row state;
@@ -27,11 +40,23 @@ static void decode_each(struct slice key, struct slice value)
     (void)cn_session_row_decode(value, &session);
     if (cn_outcome_row_decode(value, &outcome))
         PRE(err_is_valid(outcome.outcome));
+    struct cn_multi_row multi;
+    struct cn_part part;
+    struct cn_token_age age;
+    if (cn_multi_row_decode(value, &multi))
+        PRE(multi.meta.length <= BOUND_META_BYTES);
+    if (cn_part_row_decode(value, &part))
+        PRE(part.part.number != 0 && part.part.meta.length <= BOUND_PART_META_BYTES);
+    if (cn_token_row_decode(value, &outcome))
+        PRE(err_is_valid(outcome.outcome));
+    if (cn_token_age_decode(key, value, &age))
+        PRE(age.lsn <= CN_LSN_MAX);
+    decode_multi_key(key);
     (void)cn_purge_row_decode(value, &lsn);
     (void)cn_purge_key(key, &high, &low);
     if (!cn_pending_row_decode(key, value, &f, &offset))
         return;
-    PRE(offset <= value.length && err_is_valid(f.outcome) && f.kind <= WIRE_ENTRY_NOTE);
+    PRE(offset <= value.length && err_is_valid(f.outcome) && f.kind <= WIRE_ENTRY_CLOSE);
     /* What was read is written as the same bytes. */
     struct buf *payload = offset < value.length
                               ? buf_copy(slice_of(value.data + offset, value.length - offset))

@@ -228,6 +228,13 @@ static void submit(struct client *client)
         .a = fuzz_below(input, 5),
         .b = fuzz_below(input, 5),
         .version = fuzz_below(input, 16),
+        .step = (enum wire_put_step)fuzz_below(input, 6),
+        .multi_low = fuzz_below(input, 3),
+        .part = fuzz_below(input, 4),
+        .token_low = fuzz_below(input, 2),
+        .uploads = fuzz_below(input, 2) == 1,
+        .want_meta = fuzz_below(input, 2) == 1,
+        .after_multi_low = fuzz_below(input, 3),
         .wall_ms = 1};
     if (submit.kind == CL_OP_STAGE) /* the caller's part: in index order */
         submit.index = client->next_index[upload]++;

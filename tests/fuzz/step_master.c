@@ -184,6 +184,26 @@ static uint64_t some_conn(struct master *master)
     return master->conns[fuzz_below(&master->input, CONNS)];
 }
 
+/* A change of access keys or a bucket's configuration that mostly makes sense. */
+static void make_key_request(struct master *master, struct wire_message *message)
+{
+    static const char *const ids[] = {"KEY-a", "KEY-b", "bucket-one", "x"};
+    static const char *const buckets[] = {"*", "photos", "logs-*", "music"};
+    struct wire_access_key record = {0};
+    if (fuzz_below(&master->input, 4) > 0)
+        record.secret = slice_of_text("some-secret");
+    for (uint32_t i = fuzz_below(&master->input, 4); i > 0; i--) {
+        struct wire_grant grant = {slice_of_text(buckets[fuzz_below(&master->input, 4)]),
+                                   (enum wire_right)fuzz_below(&master->input, 4)};
+        (void)wire_grant_set(&record, &grant);
+    }
+    message->u.admin.op = WIRE_ADMIN_KEY_CREATE + fuzz_below(&master->input, 7);
+    message->u.admin.name = slice_of_text(ids[fuzz_below(&master->input, ARRAY_COUNT(ids))]);
+    buf_unref(message->payload);
+    message->payload = buf_new(wire_access_key_size(&record));
+    (void)wire_access_key_put(&record, message->payload->data);
+}
+
 static void receive(struct master *master)
 {
     static const enum wire_type asked[] = {WIRE_HEARTBEAT, WIRE_HEARTBEAT, WIRE_OBITUARY,
@@ -194,6 +214,8 @@ static void receive(struct master *master)
     uint32_t choice = fuzz_below(&master->input, ARRAY_COUNT(asked) + 1);
     enum wire_type type = choice == ARRAY_COUNT(asked) ? fuzz_type(&master->input) : asked[choice];
     fuzz_message(&master->input, &master->domain, type, &message);
+    if (type == WIRE_ADMIN && fuzz_below(&master->input, 4) == 0)
+        make_key_request(master, &message);
     struct cm_event event = {
         .kind = CM_EVENT_RECEIVE, .conn = some_conn(master), .message = &message};
     step(master, &event);
@@ -283,7 +305,7 @@ static void apply_foreign(struct master *master)
     for (uint32_t items = 1 + fuzz_below(&master->input, 3); items > 0; items--) {
         if (fuzz_below(&master->input, 3) == 0) {
             struct slice body = fuzz_bytes(&master->input, fuzz_u8(&master->input));
-            cm_write_u8(&writer, fuzz_u8(&master->input) & 0x0f);
+            cm_write_u8(&writer, fuzz_u8(&master->input) & 0x1f);
             cm_write_u32(&writer, (uint32_t)body.length);
             for (size_t i = 0; i < body.length; i++)
                 cm_write_u8(&writer, body.data[i]);

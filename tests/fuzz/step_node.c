@@ -11,6 +11,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/kv_memory.h"
 #include "tests/unit/faults/kv_failing.h"
+#include "wire/manifest.h"
 #include "wire/schema.h"
 
 enum { CHAINS = 3, STORES_MAX = 16, STEPS_MAX = 2000, ME = 1 };
@@ -253,6 +254,16 @@ static void prepare(struct node *node)
         {"size", {0, 3, 7, 4}},
         {"kind", {0, 1, 2, 3}},
         {"condition", {0, 0, 1, 2}},
+        {"kind", {6, 7, 8, 0}}, /* WIRE_ENTRY_OPEN, PART, CLOSE */
+        {"step", {0, 1, 2, 3}},
+        {"step", {0, 2, 3, 4}},
+        {"multi_high", {0, 0, 0, 1}},
+        {"multi_low", {0, 1, 1, 2}},
+        {"part", {0, 1, 1, 2}},
+        {"after", {0, 0, 1, 2}},
+        {"token_low", {0, 0, 0, 1}},
+        {"token_high", {0, 0, 0, 1}},
+        {"token_floor", {0, 1, 2, 9}},
         {"outcome", {0, 0, 7, 2}},
         {"err", {0, 0, 0, 31}},
         {"lease_ms", {1000, 1000, 5000, 0}},
@@ -295,6 +306,57 @@ static void receive(struct node *node, enum cn_event_kind kind, struct wire_mess
     wire_message_release(message);
 }
 
+static void set_payload(struct wire_message *message, struct buf *payload)
+{
+    buf_unref(message->payload);
+    message->payload = payload;
+}
+
+/* Steps of a multipart upload as a client sends them (D18). */
+static void make_step(struct node *node, struct wire_message *message)
+{
+    struct wire_put *put = &message->u.put;
+    set_payload(message, NULL);
+    put->multi_high = 0;
+    put->multi_low = put->step == WIRE_PUT_RESTAMP ? 0 : 1 + fuzz_below(&node->input, 2);
+    if (put->step == WIRE_PUT_PART && put->upload_low != 0) {
+        put->size = (uint64_t)put->chunk_count * put->chunk_bytes;
+    } else {
+        put->size = 0;
+        put->upload_high = put->upload_low = 0;
+        put->chunk_count = put->chunk_bytes = 0;
+    }
+    if (put->step != WIRE_PUT_COMPLETE) {
+        put->part = put->step == WIRE_PUT_PART ? 1 + fuzz_below(&node->input, 3) : 0;
+        return;
+    }
+    uint8_t choices[2 * WIRE_CHOICE_BYTES];
+    put->part = 1 + fuzz_below(&node->input, 2);
+    for (uint32_t i = 0; i < put->part; i++) {
+        struct wire_choice choice = {.number = 1 + i + fuzz_below(&node->input, 2) * i};
+        wire_choice_encode(&choice, choices + i * WIRE_CHOICE_BYTES);
+    }
+    set_payload(message, buf_copy(slice_of(choices, put->part * WIRE_CHOICE_BYTES)));
+    put->checksum = checksum_bytes(buf_slice(message->payload));
+}
+
+/* An object of one part, as a predecessor forwards it. */
+static void make_assembled(struct wire_message *message)
+{
+    struct wire_forward *forward = &message->u.forward;
+    uint8_t bytes[WIRE_PART_BYTES_MAX];
+    const struct wire_part part = {.number = 1,
+                                   .upload_low = 1 + (forward->size & 1u),
+                                   .chunk_count = 1,
+                                   .chunk_bytes = 4,
+                                   .size = 4};
+    set_payload(message, buf_copy(slice_of(bytes, wire_part_encode(&part, bytes))));
+    forward->part = 1;
+    forward->size = part.size;
+    forward->upload_high = forward->upload_low = 0;
+    forward->checksum = checksum_bytes(buf_slice(message->payload));
+}
+
 /* Most messages name the epoch that their chain has, and most payloads are whole. */
 static void make_plausible(struct node *node, struct wire_message *message)
 {
@@ -317,8 +379,11 @@ static void make_plausible(struct node *node, struct wire_message *message)
     uint64_t checksum = checksum_bytes(payload);
     if (mood >= 0xe0)
         return;
-    if (message->type == WIRE_PUT) {
+    if (message->type == WIRE_PUT && message->u.put.step != WIRE_PUT_VALUE) {
+        make_step(node, message);
+    } else if (message->type == WIRE_PUT) {
         struct wire_put *put = &message->u.put;
+        put->multi_high = put->multi_low = put->part = 0;
         if (put->upload_low == 0) {
             put->size = payload.length;
             put->checksum = checksum;
@@ -334,7 +399,10 @@ static void make_plausible(struct node *node, struct wire_message *message)
     } else if (message->type == WIRE_FORWARD) {
         struct wire_forward *forward = &message->u.forward;
         forward->checksum = checksum;
-        if (forward->kind == WIRE_ENTRY_PUT && (forward->upload_high | forward->upload_low) == 0) {
+        if (forward->kind == WIRE_ENTRY_PUT && forward->part != 0) {
+            make_assembled(message);
+        } else if (forward->kind == WIRE_ENTRY_PUT &&
+                   (forward->upload_high | forward->upload_low) == 0) {
             forward->size = payload.length;
         } else if (forward->kind != WIRE_ENTRY_STAGE) {
             buf_unref(message->payload);
@@ -461,7 +529,8 @@ static void forward(struct node *node)
 static void copy_range(struct node *node)
 {
     static const uint8_t families[] = {CN_FAMILY_OBJECTS, CN_FAMILY_UPLOADS, CN_FAMILY_SESSIONS,
-                                       CN_FAMILY_PURGE, CN_FAMILY_CHUNKS};
+                                       CN_FAMILY_PURGE,   CN_FAMILY_CHUNKS,  CN_FAMILY_MULTI,
+                                       CN_FAMILY_TOKENS};
     uint32_t chain = fuzz_below(&node->input, CHAINS);
     struct cn_chain_view view;
     if (!cn_core_view(node->core, chain, &view))
@@ -481,7 +550,7 @@ static void copy_range(struct node *node)
     }
     uint8_t from[4];
     uint8_t to[4];
-    uint8_t row[8 + 4 + 8 + 1 + 64];
+    uint8_t row[8 + 4 + 8 + 2 + 64];
     bytes_put_u32(from, chain);
     bytes_put_u32(to, chain + 1);
     size_t length = 0;
@@ -498,17 +567,18 @@ static void copy_range(struct node *node)
         length = 8 + key + value.length;
     }
     message.type = WIRE_SYNC_ITEMS;
-    message.u.sync_items = (struct wire_sync_items){.chain = chain,
-                                                    .epoch = view.epoch,
-                                                    .source_incarnation = 1,
-                                                    .target_incarnation = node->incarnation,
-                                                    .sync = 1 + (mood & 1u),
-                                                    .number = node->acked_number + 1,
-                                                    .family = families[fuzz_below(&node->input, 5)],
-                                                    .from = slice_of(from, 4),
-                                                    .to = slice_of(to, 4),
-                                                    .as_of = view.applied,
-                                                    .last = (mood & 0x10u) != 0};
+    message.u.sync_items = (struct wire_sync_items){
+        .chain = chain,
+        .epoch = view.epoch,
+        .source_incarnation = 1,
+        .target_incarnation = node->incarnation,
+        .sync = 1 + (mood & 1u),
+        .number = node->acked_number + 1,
+        .family = families[fuzz_below(&node->input, ARRAY_COUNT(families))],
+        .from = slice_of(from, 4),
+        .to = slice_of(to, 4),
+        .as_of = view.applied,
+        .last = (mood & 0x10u) != 0};
     message.payload = length == 0 ? NULL : buf_copy(slice_of(row, length));
     receive(node, CN_EVENT_RECEIVE_NODE, &message, 2 + fuzz_below(&node->input, 3));
 }
@@ -519,7 +589,7 @@ static bool one_event(struct node *node)
                                            WIRE_SYNC_BEGIN, WIRE_SYNC_ITEMS, WIRE_SYNC_ACK,
                                            WIRE_ROWS,       WIRE_ROW_ASK};
     static const enum wire_type clients[] = {WIRE_PUT,   WIRE_PUT, WIRE_DELETE, WIRE_STAGE,
-                                             WIRE_ABORT, WIRE_GET, WIRE_LIST};
+                                             WIRE_ABORT, WIRE_GET, WIRE_LIST,   WIRE_PARTS_LIST};
     static const enum wire_type masters[] = {WIRE_BEAT_REPLY, WIRE_CONFIG, WIRE_DECIDED,
                                              WIRE_REFUSED};
     struct cn_event event = {.kind = CN_EVENT_TICK};

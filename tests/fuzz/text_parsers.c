@@ -77,9 +77,13 @@ static void parse_arguments(struct slice bytes, bool is_file)
     const struct args_option options[] = {
         {.name = "dir", .kind = ARGS_STRING, .value = &string, .maximum = 32, .help = "a"},
         {.name = "id", .kind = ARGS_U32, .value = &number, .minimum = 1, .help = "b"},
-        {.name = "wait-time", .kind = ARGS_DURATION, .value = &duration, .initial = "1s"},
-        {.name = "size", .kind = ARGS_SIZE, .value = &size, .initial = "64KiB"},
-        {.name = "flag", .kind = ARGS_BOOL, .value = &flag, .initial = "false"},
+        {.name = "wait-time",
+         .kind = ARGS_DURATION,
+         .value = &duration,
+         .initial = "1s",
+         .help = "c"},
+        {.name = "size", .kind = ARGS_SIZE, .value = &size, .initial = "64KiB", .help = "d\ne"},
+        {.name = "flag", .kind = ARGS_BOOL, .value = &flag, .initial = "false", .help = "f"},
     };
     const struct args_spec spec = {.program = "fuzz",
                                    .version = "0",

@@ -41,7 +41,17 @@ enum fault {
     FAULT_COUNT
 };
 
+/* Where the search begins: its first forty choices may not be what it is about. */
+enum beginning {
+    BEGIN_WHOLE,    /* a chain at rest */
+    BEGIN_HANDOVER, /* two members and a joiner that holds all; the master has heard so */
+    BEGIN_RETURNED, /* the tail committed a put, died before anybody heard, and joins again */
+    BEGIN_COPIED,   /* and its copy is complete, but for that put, which is lost so far */
+    BEGIN_COUNT
+};
+
 struct chain_settings {
+    enum beginning beginning;
     char scripts[CLIENTS][CLIENT_OPS + 1]; /* p put, c put if absent, d delete, g get */
     unsigned faults;
     unsigned kinds;  /* bits of enum fault */
@@ -200,6 +210,13 @@ void client_hear(unsigned client, const struct node *node, const struct wire_mes
 uint64_t client_fingerprint(uint64_t hash);
 /* The request that such a client would send, into a message in the heap that is entered. */
 void client_request(unsigned op, struct wire_message *ret_message);
+
+/* chain_model.c */
+void deliver(unsigned from, unsigned to); /* the oldest message, if there is one */
+void deliver_all(void);                   /* until nothing is under way */
+
+/* chain_begin.c */
+void chain_begin(void);
 
 /* chain_check.c: the promises S1-S11, after each event of a node */
 void check_node(uint32_t id);

@@ -210,7 +210,8 @@ static bool same_family(unsigned family, uint32_t a, uint32_t b)
 void check_healed(void)
 {
     static const unsigned families[] = {CN_FAMILY_OBJECTS, CN_FAMILY_SESSIONS, CN_FAMILY_PENDING,
-                                        CN_FAMILY_UPLOADS, CN_FAMILY_PURGE};
+                                        CN_FAMILY_UPLOADS, CN_FAMILY_PURGE,    CN_FAMILY_MULTI,
+                                        CN_FAMILY_TOKENS};
     for (uint32_t id = 1; id <= NODES; id++) {
         const struct cn_chain *chain = node_chain(id);
         if (chain->committed != chain->applied.lsn || chain->settled.lsn != chain->applied.lsn)

@@ -173,7 +173,7 @@ static void fill(struct plan_input *input, struct plan_row *active, struct plan_
         if (node->is_alive)
             candidates[input->candidates_count++] = i + 1;
     }
-    if (master->synced_epoch == master->active.epoch) {
+    if (master->synced_epoch != 0) { /* of whichever epoch: the planner's to judge (R22) */
         uint8_t incarnation = master->nodes[master->synced_node].incarnation;
         input->synced.sender = member(master->synced_node, incarnation);
         input->synced.epoch = master->synced_epoch;
@@ -325,8 +325,7 @@ uint64_t master_fingerprint(uint64_t hash)
     const struct master *master = &world->master;
     hash = mix_row(mix_row(hash, &master->active), &master->decided);
     hash = mix(hash, master->version | (uint64_t)master->joins_left << 8);
-    if (master->synced_epoch == master->active.epoch)
-        hash = mix(hash, master->synced_node);
+    hash = mix(hash, master->synced_epoch | (uint64_t)master->synced_node << 8);
     uint64_t oldest = master->version;
     for (unsigned node = 1; node <= NODES; node++) {
         const struct known_node *known = &master->nodes[node];

@@ -349,15 +349,20 @@ static void name_choice(struct choice choice, struct text *text)
 
 /* ---- the fair end ---- */
 
-static void deliver_all(void)
+void deliver(unsigned from, unsigned to)
+{
+    if (world->net.queues[from][to].count > 0)
+        hand_over(net_take(&world->net, from, to));
+}
+
+void deliver_all(void)
 {
     for (unsigned moves = 0; !is_quiet(); moves++) {
         if (moves > DELIVERIES_MAX)
             model_violation("the nodes never come to rest (%u messages)", world->net.queued);
         for (unsigned from = 0; from < NET_ENDS; from++)
             for (unsigned to = 0; to < NODES; to++)
-                if (world->net.queues[from][to].count > 0)
-                    hand_over(net_take(&world->net, from, to));
+                deliver(from, to);
         for (uint32_t id = 1; id <= NODES; id++) {
             if (nodes[id]->is_flush_due)
                 node_flush(id);
@@ -462,34 +467,9 @@ static void finish(bool (*is_known)(uint64_t fingerprint))
     heap_return(before);
 }
 
-/* ---- the first state: a whole chain at rest, or one member fewer ---- */
-
-static void begin(void)
-{
-    (void)heap_enter(0);
-    world = mem_calloc(1, sizeof *world);
-    for (uint32_t id = 1; id <= NODES; id++)
-        node_create(id);
-    master_begin();
-    for (uint32_t id = 1; id <= NODES; id++) {
-        node_start(id);
-        master_push(id, true);
-    }
-    deliver_all();
-    for (uint32_t id = 1; id <= NODES; id++) {
-        node_beat(id);
-        node_idle(id);
-    }
-    deliver_all();
-    client_begin();
-    world->faults_left = (uint8_t)chain_settings.faults;
-    world->ticks_left = (uint8_t)chain_settings.ticks;
-    (void)heap_enter(HEAP_NONE);
-}
-
 const struct model chain_model = {
     .name = "chain",
-    .begin = begin,
+    .begin = chain_begin,
     .choices = choices,
     .apply = apply,
     .fingerprint = fingerprint,

@@ -21,14 +21,15 @@ struct arguments {
 static int usage(void)
 {
     (void)fprintf(
-        stderr, "usage: catena-model plan [--members 3|4|5] [--budget-seconds N]\n"
-                "       catena-model chain [--scripts A/B] [--faults N] [--kinds LIST] [--joins N] "
-                "[--length N] [--ticks N] [--lazy] [common]\n"
-                "       catena-model raft [--faults N] [--kinds LIST] [--proposals N] "
-                "[--quanta N] [--elected] [common]\n"
-                "common: [--deepen N] [--ends N]  [--depth N] [--budget-seconds N] [--states-max "
-                "N] [--replay PATH] "
-                "[--finish] [--planted NAME]\n");
+        stderr,
+        "usage: catena-model plan [--members 3|4|5] [--budget-seconds N]\n"
+        "       catena-model chain [--scripts A/B] [--faults N] [--kinds LIST] [--joins N] "
+        "[--length N] [--begin whole|handover|returned|copied] [--ticks N] [--lazy] [common]\n"
+        "       catena-model raft [--faults N] [--kinds LIST] [--proposals N] "
+        "[--quanta N] [--elected] [common]\n"
+        "common: [--deepen N] [--ends N]  [--depth N] [--budget-seconds N] [--states-max "
+        "N] [--replay PATH] "
+        "[--finish] [--planted NAME]\n");
     return 2;
 }
 
@@ -64,6 +65,20 @@ static bool set_kinds(const char *text)
                           (chain_settings.kinds >> FAULT_DELAY & 1u) << 1 |
                           (chain_settings.kinds >> FAULT_REPEAT & 1u) << 2;
     return true;
+}
+
+static bool set_beginning(const char *text)
+{
+    static const char *const names[BEGIN_COUNT] = {"whole", "handover", "returned", "copied"};
+    for (unsigned i = 0; i < BEGIN_COUNT; i++) {
+        if (strcmp(names[i], text) != 0)
+            continue;
+        chain_settings.beginning = (enum beginning)i;
+        if (i != BEGIN_WHOLE)
+            chain_settings.length = i == BEGIN_HANDOVER ? NODES - 1 : NODES;
+        return true;
+    }
+    return false;
 }
 
 static bool plant(const char *name)
@@ -123,6 +138,8 @@ static bool take_option(struct arguments *arguments, const char *name, const cha
         return set_scripts(value);
     else if (strcmp(name, "--kinds") == 0)
         return set_kinds(value);
+    else if (strcmp(name, "--begin") == 0)
+        return set_beginning(value);
     else if (strcmp(name, "--planted") == 0)
         return plant(value);
     else

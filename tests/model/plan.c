@@ -1,16 +1,21 @@
-/* Every input of chain_plan for chains of 1 to 5 members.
+/* The inputs of chain_plan for chains of 1 to 5 members, on a grid.
  *
  * Varied, all combinations: the length; the wanted length (3, and the largest); for each member one
  * of six states (alive, suspect, proven dead, returned empty, half copied, with the chain on its
  * disk); the joiner (none, copying, synced, synced in an older epoch, dead); the freeze (no,
  * pending, drained, abandoned); the decided row (none, each proper subset that may remain, each
  * restart); whether the grace of R33 is over, whether there are candidates, whether a slow joiner
- * is to be cancelled. Cut links, evictions and changed settings are varied by tests/unit/plan, for
- * up to four members.
+ * is to be cancelled. For chains that are two shorter than the longest also: who is to be evicted
+ * (nobody, each member, the joiner), and settings that differ from the row (none, write floor,
+ * any-replica flag, replicas).
  *
- * Left out by symmetry only: members are numbered in chain order. The planner compares node numbers
- * for equality alone, so renaming the nodes renames the step. cancel_joiner is varied only where
- * there is a joiner: it is not read elsewhere. */
+ * Not varied here: bad links. Every set of cut links among four members and a joiner is in
+ * tests/unit/plan/plan_enumerate.c, remembered ones are single cases in plan_next.c. Orders: one,
+ * the reverse. Candidates: nobody, or everybody in the order of their numbers.
+ *
+ * Left out by symmetry: members are numbered in chain order. The planner compares node numbers for
+ * equality alone, so renaming the nodes renames the step. cancel_joiner is varied only where there
+ * is a joiner: it is not read elsewhere. */
 #include "tests/model/plan.h"
 
 #include <stdio.h>
@@ -31,6 +36,13 @@ enum joiner {
     JOINERS
 };
 enum freeze { FREEZE_NO, FREEZE_PENDING, FREEZE_DRAINED, FREEZE_ABANDONED, FREEZES };
+enum settings {
+    SETTINGS_SAME,
+    SETTINGS_WRITE_FLOOR,
+    SETTINGS_ANY_REPLICA,
+    SETTINGS_REPLICAS,
+    SETTINGS
+};
 enum { NODES_MAX = PLAN_MEMBERS_MAX + 2, EPOCH = 7, FAIR_STEPS_MAX = 32 };
 
 struct input {
@@ -52,21 +64,24 @@ struct point {
     unsigned freeze;
     unsigned options; /* 1 grace over, 2 candidates, 4 cancel the joiner */
     uint32_t decide;
+    uint32_t evict; /* 0: nobody */
+    unsigned settings;
 };
 
 static struct input f;
 static struct point at;
 static struct plan_result *result;
+static uint32_t longest;
 static bool is_point; /* set by decide(): there is such an input */
 
 static void fail(const char *why)
 {
     result->is_violated = true;
     (void)snprintf(result->why, sizeof result->why,
-                   "%s (length %u replicas %u states %u joiner %u freeze %u options %u decide %u, "
-                   "step %s)",
+                   "%s (length %u replicas %u states %u joiner %u freeze %u options %u decide %u "
+                   "evict %u settings %u, step %s)",
                    why, at.length, at.replicas, at.states, at.joiner, at.freeze, at.options,
-                   at.decide, plan_kind_name(f.step.kind));
+                   at.decide, at.evict, at.settings, plan_kind_name(f.step.kind));
 }
 
 static void expect(bool is_met, const char *what)
@@ -136,7 +151,13 @@ static void begin_row(void)
         .replicas = at.replicas,
         .grace_is_over = (at.options & 1u) != 0,
         .cancel_joiner = (at.options & 4u) != 0,
+        .evict = at.evict,
     };
+    if (at.settings == SETTINGS_WRITE_FLOOR)
+        f.input.write_floor = 2;
+    f.input.any_replica = at.settings == SETTINGS_ANY_REPLICA;
+    if (at.settings == SETTINGS_REPLICAS)
+        f.active.replicas = at.replicas + 1;
 }
 
 static void build(void)
@@ -315,6 +336,11 @@ static void heal(void)
                alive_in(&f.active) == f.active.members_count && f.active.joiner.node == 0 &&
                !f.active.frozen,
            "a healed chain reaches its full length");
+    expect(f.active.write_floor == f.input.write_floor &&
+               f.active.any_replica == f.input.any_replica && f.active.replicas == f.input.replicas,
+           "a healed chain has the settings");
+    for (uint32_t i = 0; i < f.active.members_count; i++)
+        expect(f.active.members[i].node != at.evict, "who is evicted leaves a healed chain");
 }
 
 static void try_point(void)
@@ -336,8 +362,8 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* All of one assignment of states to the members. */
-static void try_states(void)
+/* All of one assignment of states to the members, under one wish of the operator. */
+static void try_wish(void)
 {
     for (at.joiner = JOINER_NONE; at.joiner < JOINERS; at.joiner++)
         for (at.freeze = FREEZE_NO; at.freeze < FREEZES; at.freeze++)
@@ -351,6 +377,17 @@ static void try_states(void)
                     if (result->is_violated)
                         return;
                 }
+}
+
+static void try_states(void)
+{
+    bool has_wishes = at.length + 2 <= longest;
+    for (at.evict = 0; at.evict <= (has_wishes ? at.length + 1 : 0); at.evict++)
+        for (at.settings = 0; at.settings < (has_wishes ? SETTINGS : 1u); at.settings++) {
+            try_wish();
+            if (result->is_violated)
+                return;
+        }
 }
 
 static bool try_length(uint32_t length_max, double until)
@@ -376,6 +413,7 @@ void plan_enumerate(uint32_t length_max, double budget_seconds, struct plan_resu
     PRE(length_max >= 3 && length_max <= PLAN_MEMBERS_MAX);
     *ret_result = (struct plan_result){.is_complete = true};
     result = ret_result;
+    longest = length_max;
     double begun = now_seconds();
     double until = budget_seconds > 0 ? begun + budget_seconds : 0;
     for (at.length = 1; at.length <= length_max && ret_result->is_complete; at.length++)

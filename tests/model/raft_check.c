@@ -87,6 +87,11 @@ static void judge_leases(void)
         if (holder != 0)
             model_violation("servers %u and %u may both grant leases (R31)", holder, id);
         holder = id;
+        uint64_t next = raft->applied + 1;
+        uint64_t term = next < RAFT_INDEXES ? raft_world->committed[next].term : 0;
+        if (term != 0 && term < raft_term(raft))
+            model_violation("server %u may grant leases and has not applied entry %llu (R31)", id,
+                            (unsigned long long)next);
     }
     for (uint32_t id = 1; holder != 0 && id <= RAFT_SERVERS; id++) {
         const struct raft *raft = raft_servers[id]->raft;

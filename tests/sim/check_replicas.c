@@ -5,6 +5,7 @@
 #include "base/contract.h"
 #include "chainnode/core/cn_core.h"
 #include "config_master/core/cm_state.h"
+#include "tests/lib/chunk_census.h"
 #include "tests/sim/sim.h"
 
 /* Compares all rows of one chain in one family. */
@@ -67,10 +68,24 @@ static void expect_empty(struct world *world, const struct plan_row *row, unsign
     store.ops->iterator_free(rows);
 }
 
+/* No chunk is lost, and none is left of what is not there any more. */
+static void count_chunks(struct world *world, const struct plan_row *row, uint32_t at)
+{
+    uint32_t node = row->members[at].node;
+    struct kv store =
+        kv_memory_interface(disk_store(sim_node_disk(process_find(world, SIM_NODE, node))));
+    struct text fault;
+    text_init(&fault);
+    if (!chunk_census(&store, row->chain, &fault))
+        world_fail(world, "chain %u, node %u: %s", row->chain, node, text_cstr(&fault));
+    text_release(&fault);
+}
+
 void verify_replicas_equal(struct world *world)
 {
-    static const unsigned families[] = {CN_FAMILY_OBJECTS, CN_FAMILY_CHUNKS, CN_FAMILY_UPLOADS,
-                                        CN_FAMILY_SESSIONS, CN_FAMILY_PENDING};
+    static const unsigned families[] = {CN_FAMILY_OBJECTS,  CN_FAMILY_CHUNKS,  CN_FAMILY_UPLOADS,
+                                        CN_FAMILY_SESSIONS, CN_FAMILY_PENDING, CN_FAMILY_MULTI,
+                                        CN_FAMILY_TOKENS};
     const struct cm_state *state = verify_leader_state(world);
     if (state == NULL)
         world_fail(world, "the masters have no leader");
@@ -80,6 +95,8 @@ void verify_replicas_equal(struct world *world)
             for (uint32_t f = 0; f < ARRAY_COUNT(families) && !world->failed; f++)
                 compare_family(world, row, i, families[f]);
         }
+        for (uint32_t i = 0; i < row->members_count && !world->failed; i++)
+            count_chunks(world, row, i);
         if (!world->failed)
             expect_empty(world, row, CN_FAMILY_UPLOADS);
         if (!world->failed)

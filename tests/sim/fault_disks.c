@@ -1,5 +1,7 @@
 /* Disks of nodes: slow, full, failing, gone, back from the past. */
 #include "base/contract.h"
+#include "chainnode/core/cn_core.h"
+#include "config_master/core/cm_state.h"
 #include "tests/sim/faults.h"
 
 enum { FELT_US = 2000000 };
@@ -71,6 +73,31 @@ void fault_lose_disk(struct world *world)
     sim_node_lose_disk(node);
 }
 
+static uint64_t applied_at(const struct sim_process *node, uint32_t chain)
+{
+    struct cn_chain_view view;
+    return cn_core_view(sim_node_core(node), chain, &view) ? view.applied.lsn : 0;
+}
+
+static void note_image(const struct sim_process *node)
+{
+    for (uint32_t c = 0; c < node->world->options.chains; c++)
+        faults.images[node->id][c] = applied_at(node, c);
+}
+
+/* Will it be recognised that the disk went back? Not when it lost nothing but what was committed
+ * after the last mark: that is the documented exclusion (decision D16). */
+static bool is_recognisable(const struct sim_process *node)
+{
+    const struct cm_state *state = verify_leader_state(node->world);
+    for (uint32_t c = 0; c < node->world->options.chains; c++) {
+        uint64_t image = faults.images[node->id][c];
+        if (applied_at(node, c) != image && state->chains[c].mark <= image)
+            return false;
+    }
+    return true;
+}
+
 /* An image is taken now and put back later, under the same disk identity (S13, R34). */
 void fault_restore_disk(struct world *world)
 {
@@ -80,8 +107,11 @@ void fault_restore_disk(struct world *world)
     struct sim_disk *disk = sim_node_disk(node);
     if (!disk_has_image(disk)) {
         disk_take_image(disk);
+        note_image(node);
         return;
     }
+    if (!is_recognisable(node))
+        return;
     world_trace(world, "fault: the disk of %s goes back in time", node->name);
     ledger_fault(world, LEDGER_FAULT_RESTORE_DISK, node, FELT_US);
     fault_kill_node(node, world_once_in(world, 2), 2000000);

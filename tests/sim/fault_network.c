@@ -4,7 +4,7 @@
 #include "base/contract.h"
 #include "tests/sim/faults.h"
 
-enum { REPLAYS_MAX = 5 };
+enum { REPLAYS_MAX = 5, FELT_US = 2000000 };
 
 static void block(struct world *world, uint32_t from, uint32_t to, bool is_blocked)
 {
@@ -149,9 +149,21 @@ void fault_replay(struct world *world)
     }
 }
 
+/* Mostly of clients: what counts is whether they know which of their copies may still come. */
+void fault_break(struct world *world)
+{
+    static const enum sim_kind kinds[] = {SIM_CLIENT, SIM_CLIENT, SIM_CLIENT, SIM_NODE, SIM_MASTER};
+    struct sim_process *process = fault_pick(world, kinds[world_draw(world, 0, 4)]);
+    if (!process->is_up)
+        return;
+    ledger_fault(world, LEDGER_FAULT_BREAK, process, FELT_US);
+    network_break(process);
+}
+
 void fault_network_heals(struct world *world)
 {
     heal_network(world, NULL, 0);
     fair_weather(world, NULL, 0);
+    network_end_lossy(world);
     memset(world->clogged_us, 0, sizeof world->clogged_us);
 }

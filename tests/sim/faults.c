@@ -43,6 +43,7 @@ static void (*const actions[LEDGER_FAULTS])(struct world *world) = {
     [LEDGER_FAULT_CLOG] = fault_clog,
     [LEDGER_FAULT_STORM] = fault_storm,
     [LEDGER_FAULT_REPLAY] = fault_replay,
+    [LEDGER_FAULT_BREAK] = fault_break,
     [LEDGER_FAULT_SLOW_DISK] = fault_slow_disk,
     [LEDGER_FAULT_DISK_FULL] = fault_disk_full,
     [LEDGER_FAULT_FSYNC] = fault_fsync,

@@ -37,6 +37,7 @@ struct faults {
     bool is_enabled[LEDGER_FAULTS];
     uint64_t pause_min_us; /* between two faults */
     uint64_t pause_max_us;
+    uint64_t images[SIM_NODES_MAX + 1][SIM_CHAINS_MAX]; /* where the disks' images end, at most */
     struct chore masters;
     struct chore nodes;
     struct chore swap;
@@ -69,6 +70,7 @@ void fault_cut_one_way(struct world *world);
 void fault_clog(struct world *world);
 void fault_storm(struct world *world);
 void fault_replay(struct world *world);
+void fault_break(struct world *world);
 void fault_network_heals(struct world *world);
 
 /* fault_disks.c */

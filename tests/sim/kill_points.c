@@ -7,6 +7,7 @@
 #include "base/contract.h"
 #include "base/text.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/workload.h"
 
 enum { ARMED_US = 3000000, COUNTDOWN_MAX = 12 };
 
@@ -23,6 +24,9 @@ enum {
     F = 1 << LEDGER_FOLLOWER,
     EVERY = H | M | T | S | J,
 };
+
+/* What a PUT, DELETE or FORWARD is about, where that matters. */
+enum about { ANYTHING, OPENING, PART, COMPLETION, RESTAMP, CLOSING };
 
 struct point {
     enum who who;
@@ -95,21 +99,79 @@ static const struct point points[] = {
     {MASTERS, SIM_SENDS, WIRE_DECIDED, L},
     {MASTERS, SIM_SENDS, WIRE_OBITUARY_REPLY, L},
     {MASTERS, SIM_SENDS, WIRE_ADMIN_REPLY, L | F},
+    /* Multipart uploads, in worlds that have them: the last ones of the list. */
+    {NODES, SIM_RECEIVES, WIRE_PUT, H | S},
+    {NODES, SIM_RECEIVES, WIRE_PUT, H | S},
+    {NODES, SIM_RECEIVES, WIRE_PUT, H | S},
+    {NODES, SIM_RECEIVES, WIRE_PUT, H | S},
+    {NODES, SIM_RECEIVES, WIRE_DELETE, H | S},
+    {NODES, SIM_SENDS, WIRE_FORWARD, H | M | T | S},
+    {NODES, SIM_RECEIVES, WIRE_FORWARD, M | T | J},
+    {NODES, SIM_SENDS, WIRE_FORWARD, H | M | T | S},
+    {NODES, SIM_RECEIVES, WIRE_FORWARD, M | T | J},
+    {NODES, SIM_RECEIVES, WIRE_FORWARD, M | T | J},
+    {NODES, SIM_RECEIVES, WIRE_PARTS_LIST, T | S},
+    {NODES, SIM_SENDS, WIRE_PARTS_LISTED, T | S},
 };
+
+/* What the last ones are about. */
+static const enum about abouts[] = {
+    OPENING, PART,       COMPLETION, RESTAMP, CLOSING,  PART,
+    PART,    COMPLETION, COMPLETION, CLOSING, ANYTHING, ANYTHING,
+};
+
+static enum about about_of(size_t point)
+{
+    size_t others = ARRAY_COUNT(points) - ARRAY_COUNT(abouts);
+    return point < others ? ANYTHING : abouts[point - others];
+}
+
+_Static_assert(2 * ARRAY_COUNT(points) <= LEDGER_KILLS_MAX, "the ledger has a line for each");
+
+static enum about about_put(const struct wire_put *put)
+{
+    static const enum about steps[] = {ANYTHING, OPENING, PART, COMPLETION, RESTAMP};
+    return put->step < ARRAY_COUNT(steps) ? steps[put->step] : ANYTHING;
+}
+
+static enum about about_forward(const struct wire_forward *forward)
+{
+    if (forward->kind == WIRE_ENTRY_OPEN)
+        return OPENING;
+    if (forward->kind == WIRE_ENTRY_PART)
+        return PART;
+    if (forward->kind == WIRE_ENTRY_CLOSE)
+        return CLOSING;
+    return forward->kind == WIRE_ENTRY_PUT && forward->part != 0 ? COMPLETION : ANYTHING;
+}
+
+static bool is_about(const struct wire_message *message, enum about about)
+{
+    if (about == ANYTHING || message == NULL)
+        return about == ANYTHING;
+    if (message->type == WIRE_PUT)
+        return about_put(&message->u.put) == about;
+    if (message->type == WIRE_FORWARD)
+        return about_forward(&message->u.forward) == about;
+    return message->type == WIRE_DELETE && about == CLOSING &&
+           (message->u.delete.multi_high | message->u.delete.multi_low) != 0;
+}
 
 /* Numbers in the ledger: two for each point, before and after. */
 const char *kill_point_name(unsigned number)
 {
     static const char *const ways[] = {"sends", "receives", "hands a batch to the disk",
                                        "hears that a batch is durable"};
-    static char name[64];
+    static const char *const texts[] = {
+        "", " of an opening", " of a part", " of a completion", " of a restamp", " of an abort"};
+    static char name[80];
     if (number >= 2 * ARRAY_COUNT(points))
         return NULL;
     const struct point *point = &points[number / 2];
     bool has_type = point->type != WIRE_NONE;
-    text_format(name, sizeof name, "%s %s%s%s, %s", point->who == MASTERS ? "master" : "node",
+    text_format(name, sizeof name, "%s %s%s%s%s, %s", point->who == MASTERS ? "master" : "node",
                 ways[point->way], has_type ? " " : "", has_type ? wire_type_name(point->type) : "",
-                number % 2 == 0 ? "before" : "after");
+                texts[about_of(number / 2)], number % 2 == 0 ? "before" : "after");
     return name;
 }
 
@@ -126,9 +188,10 @@ bool kill_point_is_possible(unsigned number, enum ledger_role role)
 void kill_points_arm(struct world *world)
 {
     struct sim_kill_plan *plan = &world->kill_plan;
+    size_t count = ARRAY_COUNT(points) - (multi_is_on(world) ? 0 : ARRAY_COUNT(abouts));
     *plan = (struct sim_kill_plan){
         .is_armed = true,
-        .point = (unsigned)world_draw(world, 0, ARRAY_COUNT(points) - 1),
+        .point = (unsigned)world_draw(world, 0, count - 1),
         .is_after = world_once_in(world, 2),
         .any_role = world_once_in(world, 3),
         .chain = (uint32_t)world_draw(world, 0, world->options.chains - 1),
@@ -157,6 +220,10 @@ static uint32_t chain_of(const struct wire_message *message, uint32_t otherwise)
         return message->u.abort.chain;
     case WIRE_GET:
         return message->u.get.chain;
+    case WIRE_PARTS_LIST:
+        return message->u.parts_list.chain;
+    case WIRE_PARTS_LISTED:
+        return message->u.parts_listed.chain;
     case WIRE_FORWARD:
         return message->u.forward.chain;
     case WIRE_MARK:
@@ -188,8 +255,8 @@ bool kill_point(struct sim_process *process, enum sim_way way, const struct wire
     const struct point *point = &points[plan->point];
     enum wire_type type = message == NULL ? WIRE_NONE : message->type;
     bool is_node = process->kind == SIM_NODE;
-    if (point->way != way || point->type != type || (point->who == NODES) != is_node ||
-        plan->is_after != (moment == SIM_AFTER))
+    if (point->way != way || point->type != type || !is_about(message, about_of(plan->point)) ||
+        (point->who == NODES) != is_node || plan->is_after != (moment == SIM_AFTER))
         return false;
     if (world->now_us > plan->until_us) {
         plan->is_armed = false;

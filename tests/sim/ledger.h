@@ -23,6 +23,14 @@ enum ledger_operation {
     LEDGER_DELETE_CONDITION,
     LEDGER_STAGE,
     LEDGER_ABORT,
+    LEDGER_OPEN,
+    LEDGER_PART,
+    LEDGER_COMPLETE,
+    LEDGER_CLOSE,
+    LEDGER_RESTAMP,
+    LEDGER_PUT_TOKEN,
+    LEDGER_LIST_UPLOADS,
+    LEDGER_PARTS_LIST,
     LEDGER_BUCKET_CREATE,
     LEDGER_BUCKET_DELETE,
     LEDGER_OPERATIONS
@@ -59,6 +67,7 @@ enum ledger_role {
     X(CLOG, "link clogged")                                                                        \
     X(STORM, "loss, doubling, reordering")                                                         \
     X(REPLAY, "late frames of the past")                                                           \
+    X(BREAK, "connections break, their data comes late")                                           \
     X(SLOW_DISK, "slow disk")                                                                      \
     X(DISK_FULL, "disk full, then freed")                                                          \
     X(FSYNC, "fsync error")                                                                        \

@@ -10,8 +10,27 @@
 enum { LINE_BYTES = 256, FIELDS = 5 };
 
 static const char *const operation_names[LEDGER_OPERATIONS] = {
-    "get",    "stat",      "chunk", "list",  "put",           "put if",        "put chunked",
-    "delete", "delete if", "stage", "abort", "bucket create", "bucket delete",
+    [LEDGER_GET] = "get",
+    [LEDGER_STAT] = "stat",
+    [LEDGER_CHUNK] = "chunk",
+    [LEDGER_LIST] = "list",
+    [LEDGER_PUT] = "put",
+    [LEDGER_PUT_CONDITION] = "put if",
+    [LEDGER_PUT_CHUNKS] = "put chunked",
+    [LEDGER_DELETE] = "delete",
+    [LEDGER_DELETE_CONDITION] = "delete if",
+    [LEDGER_STAGE] = "stage",
+    [LEDGER_ABORT] = "abort",
+    [LEDGER_OPEN] = "multi open",
+    [LEDGER_PART] = "multi part",
+    [LEDGER_COMPLETE] = "multi complete",
+    [LEDGER_CLOSE] = "multi abort",
+    [LEDGER_RESTAMP] = "restamp",
+    [LEDGER_PUT_TOKEN] = "put with token",
+    [LEDGER_LIST_UPLOADS] = "list uploads",
+    [LEDGER_PARTS_LIST] = "list parts",
+    [LEDGER_BUCKET_CREATE] = "bucket create",
+    [LEDGER_BUCKET_DELETE] = "bucket delete",
 };
 
 static const char *const fault_names[LEDGER_FAULTS] = {
@@ -123,6 +142,7 @@ static bool is_possible(enum ledger_fault fault, enum ledger_role role)
     case LEDGER_FAULT_ROLES:
     case LEDGER_FAULT_REPLAY:
         return role == LEDGER_ALL;
+    case LEDGER_FAULT_BREAK:
     case LEDGER_FAULT_PAUSE:
     case LEDGER_FAULT_PAUSE_IN_BATCH:
     case LEDGER_FAULT_DRIFT:

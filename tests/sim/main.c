@@ -206,6 +206,11 @@ static const uint64_t regressions[] = {
     5,    /* a master without a map spun when the watch of a client without one ran out */
     1154, /* R37: a bucket was deleted while a removal was decided and its head had left */
     2195, /* D11: a restarted master refused replaced masters by the identities of its snapshot */
+    100002790, /* D14: a dead member's last heartbeat activated the row in which it was alone */
+    400003221, /* D16: leaders that followed each other fast left no mark of what was committed */
+    400003475, /* a chunk in an undecided entry was deleted before a joiner had been sent it */
+    880985416, /* R37: a head that acknowledged an older map than it had got deltas of no use to it
+                */
 };
 
 static int run_suite(uint64_t budget_s, uint64_t ticks, uint64_t first)

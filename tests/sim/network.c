@@ -1,9 +1,10 @@
 /* Connections: in order and without loss like TCP, as long as they live; in bad weather they lose,
- * double and reorder messages too, which no core may mind (design, driver contract 4); the requests
- * of clients are lost and reordered, but not doubled.
+ * double and reorder messages too, which no core may mind; only puts and deletes of clients do not
+ * come twice (cl_core.h).
  *
  * A blocked direction holds its messages; they arrive, late, when it opens again, or the connection
- * ends after a while. */
+ * ends after a while. A connection that breaks ends for who dialed it, and what was under way comes
+ * late: after what follows it on the next connection. */
 #include "base/buf.h"
 #include "base/contract.h"
 #include "tests/sim/sim.h"
@@ -16,6 +17,7 @@ enum {
     DEAD_HOST_MAX_US = 3000000,
     REORDER_MAX_US = 30000,
     LATE_MAX_US = 2000000, /* a second copy may come long after: in another epoch */
+    BREAK_MAX_US = 600000, /* until who dialed a stalled connection gives it up */
     RECORDED = 256,
     RECORD_ONE_IN = 16,
     REPLAYED_MAX = 8,
@@ -39,6 +41,7 @@ struct side {
     bool is_open;            /* this side has not closed it */
     struct list_node coming; /* packets to this side, by arrival */
     uint64_t last_arrival_us;
+    uint64_t stalled_until_us; /* nothing that is sent arrives before */
     uint64_t blocked_since_us;
     bool is_pumping;
 };
@@ -50,6 +53,7 @@ struct conn {
     uint32_t link;    /* of the dialing side */
     uint64_t attempt; /* of that link */
     bool is_accepted; /* the accepting process has seen it */
+    bool has_lost;    /* a message */
     uint32_t loose;   /* packets outside the order */
 };
 
@@ -217,6 +221,8 @@ static void enqueue(struct world *world, struct conn *conn, unsigned to, struct 
 {
     struct side *side = &conn->sides[to];
     packet->arrival_us = world->now_us + latency(world, conn->sides[1 - to].process, side->process);
+    if (packet->arrival_us < side->stalled_until_us)
+        packet->arrival_us = side->stalled_until_us;
     if (packet->arrival_us < side->last_arrival_us)
         packet->arrival_us = side->last_arrival_us;
     side->last_arrival_us = packet->arrival_us;
@@ -266,6 +272,14 @@ static void record(struct world *world, const struct conn *conn, const struct wi
     wire_message_copy(message, &record->message);
 }
 
+/* A byte stream delivers each copy of an update at most once; further copies are the client's, on
+ * this connection or another, and it counts them: what it calls refused must not come again
+ * (cl_core.h). All other messages may come twice. */
+static bool may_repeat(const struct sim_process *from, const struct wire_message *message)
+{
+    return from->kind != SIM_CLIENT || (message->type != WIRE_PUT && message->type != WIRE_DELETE);
+}
+
 static bool send_now(struct world *world, uint64_t id, const struct sim_process *from,
                      const struct wire_message *message)
 {
@@ -276,15 +290,13 @@ static bool send_now(struct world *world, uint64_t id, const struct sim_process 
     const struct side *mine = &conn->sides[1 - to];
     if (!mine->is_open || mine->generation != from->generation)
         return false;
-    /* A byte stream delivers each copy of a request at most once, and the client counts the copies
-     * that it sends: what it calls refused must not come again (catena.h). Everybody else has to
-     * bear it. */
-    bool may_repeat = from->kind != SIM_CLIENT;
-    if (to == 1 && world_once_in(world, RECORD_ONE_IN) && may_repeat)
+    if (to == 1 && world_once_in(world, RECORD_ONE_IN) && may_repeat(from, message))
         record(world, conn, message);
-    if (world_once_in(world, world->weather.lose_one_in))
+    if (world_once_in(world, world->weather.lose_one_in)) {
+        conn->has_lost = true;
         return true;
-    if (world_once_in(world, world->weather.double_one_in) && may_repeat)
+    }
+    if (world_once_in(world, world->weather.double_one_in) && may_repeat(from, message))
         send_loose(world, conn, to, message,
                    world_once_in(world, 2) ? LATE_MAX_US : REORDER_MAX_US);
     if (world_once_in(world, world->weather.reorder_one_in))
@@ -351,6 +363,35 @@ void network_close(struct world *world, uint64_t id, const struct sim_process *b
         return;
     conn->sides[s].is_open = false;
     enqueue(world, conn, 1 - s, packet_new(PACKET_CLOSE, NULL));
+}
+
+/* ---- connections that break ---- */
+
+static void break_off(struct world *world, void *subject, uint64_t id)
+{
+    (void)subject;
+    struct conn *conn = conn_find(world, id);
+    if (conn == NULL || !conn->sides[0].is_open)
+        return;
+    side_ends(conn, 0);
+    enqueue(world, conn, 1, packet_new(PACKET_CLOSE, NULL));
+}
+
+void network_break(struct sim_process *process)
+{
+    struct world *world = process->world;
+    size_t cursor = 0;
+    struct conn *conn;
+    while ((conn = map_next(&world->conns, &cursor, NULL)) != NULL) {
+        bool is_chosen = conn->sides[0].process == process && conn->sides[0].is_open &&
+                         conn->is_accepted && world_once_in(world, 2);
+        if (!is_chosen)
+            continue;
+        conn->sides[1].stalled_until_us = world->now_us + world_draw(world, 10000, LATE_MAX_US);
+        world_plan(world, world_draw(world, 1000, BREAK_MAX_US), break_off, NULL, conn->id);
+        world_trace(world, "fault: the connection of %s to %s breaks", process->name,
+                    conn->sides[1].process->name);
+    }
 }
 
 /* ---- dialing ---- */
@@ -517,6 +558,16 @@ void network_process_died(struct sim_process *process, bool with_host)
             else
                 enqueue(world, conn, 1 - s, packet_new(PACKET_CLOSE, NULL));
         }
+    }
+}
+
+void network_end_lossy(struct world *world)
+{
+    size_t cursor = 0;
+    struct conn *conn;
+    while ((conn = map_next(&world->conns, &cursor, NULL)) != NULL) {
+        if (conn->has_lost && conn->sides[0].process->kind == SIM_CLIENT)
+            world_plan(world, 1, peer_notices, NULL, conn->id);
     }
 }
 

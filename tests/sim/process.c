@@ -11,7 +11,7 @@ enum { REDIAL_MIN_US = 20000, REDIAL_MAX_US = 300000, SPINS_MAX = 10000 };
 static void core_trace(void *context, const char *line)
 {
     struct sim_process *process = context;
-    world_trace(process->world, "%s: %s", process->name, line);
+    world_trace_core(process->world, process->name, line);
 }
 
 struct sim_process *process_new(struct world *world, enum sim_kind kind, uint32_t id,
@@ -31,6 +31,7 @@ struct sim_process *process_new(struct world *world, enum sim_kind kind, uint32_
     process->clock_base_us = world->now_us;
     process->clock_local_us = world_draw(world, 1000000, 100000000);
     process->run_at_us = UINT64_MAX;
+    process->run_time_us = UINT64_MAX;
     process->trace = (struct trace){core_trace, process};
     list_init(&process->inbox);
     text_format(process->name, sizeof process->name, "%s%u", kinds[kind], id);
@@ -114,16 +115,13 @@ struct sim_item *sim_item_new(enum sim_item_kind kind)
 
 /* ---- running ---- */
 
-static void run(struct world *world, void *subject, uint64_t number);
-
 static void plan_run(struct sim_process *process, uint64_t at_us)
 {
     struct world *world = process->world;
     if (at_us >= process->run_at_us)
         return;
     process->run_at_us = at_us;
-    uint64_t delay = at_us > world->now_us ? at_us - world->now_us : 0;
-    world_plan(world, delay, run, process, ++process->run_number);
+    world_plan_run(process, at_us > world->now_us ? at_us - world->now_us : 0);
 }
 
 static void links_item(struct sim_process *process, struct sim_item *item);
@@ -143,10 +141,10 @@ static bool meets_its_fate(struct sim_process *process)
     return !process->is_up;
 }
 
-static void run(struct world *world, void *subject, uint64_t number)
+void process_run(struct sim_process *process)
 {
-    struct sim_process *process = subject;
-    if (!process->is_up || number != process->run_number)
+    struct world *world = process->world;
+    if (!process->is_up)
         return;
     process->run_at_us = UINT64_MAX;
     if (meets_its_fate(process))
@@ -242,7 +240,7 @@ void process_kill(struct sim_process *process, bool with_host)
     process->is_up = false;
     process->host_is_down = with_host;
     process->run_at_us = UINT64_MAX;
-    process->run_number++;
+    world_cancel_run(process);
     process->ops->stop(process);
     empty_inbox(process);
 }
@@ -264,6 +262,7 @@ void process_resume(struct sim_process *process)
     process->paused_until_us = 0;
     process->stops_in_batch_us = 0;
     process->run_at_us = UINT64_MAX;
+    world_cancel_run(process);
     process_wake(process, 1);
 }
 

@@ -95,8 +95,9 @@ struct world {
     struct sim_event *heap;
     size_t heap_count;
     size_t heap_capacity;
-    struct prng prng;      /* network, disks, faults */
-    struct prng work_prng; /* workload */
+    struct sim_process *runner; /* the first to run, NULL: none is planned */
+    struct prng prng;           /* network, disks, faults */
+    struct prng work_prng;      /* workload */
     struct sim_process *processes[SIM_PROCESSES_MAX];
     uint32_t processes_count;
     struct sim_weather weather;
@@ -122,11 +123,16 @@ struct world *world_new(const struct sim_options *options);
 void world_free(struct world *world);
 void world_plan(struct world *world, uint64_t delay_us, sim_action *action, void *subject,
                 uint64_t number);
+/* The process runs once, then or, if that was planned, earlier. Costs less than an event. */
+void world_plan_run(struct sim_process *process, uint64_t delay_us);
+void world_cancel_run(struct sim_process *process);
 /* Runs until the time is reached or the world failed. */
 void world_run_until(struct world *world, uint64_t time_us);
 /* One line of the world's story: hashed, and printed on demand. */
 void world_trace(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same for "name: words" of a core. */
+void world_trace_core(struct world *world, const char *name, const char *words);
 /* The first failure stops the run. */
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 uint64_t world_draw(struct world *world, uint64_t low, uint64_t high);
@@ -199,8 +205,9 @@ struct sim_process {
         stops_in_batch_us; /* > 0: its next batch is done, but what it sends leaves this late */
     uint64_t output_held_until_us;
     struct list_node inbox;
-    uint64_t run_at_us; /* planned */
-    uint64_t run_number;
+    uint64_t run_at_us;   /* wanted, UINT64_MAX: nothing */
+    uint64_t run_time_us; /* planned (world.c), UINT64_MAX: nothing */
+    uint64_t run_sequence;
     int64_t clock_ppm;
     uint64_t clock_base_us;  /* world's time at which ... */
     uint64_t clock_local_us; /* ... the local clock showed this */
@@ -218,6 +225,8 @@ struct sim_process {
 struct sim_process *process_new(struct world *world, enum sim_kind kind, uint32_t id,
                                 const struct sim_process_ops *ops, void *self);
 void process_free(struct sim_process *process);
+/* For world.c: its moment has come. */
+void process_run(struct sim_process *process);
 struct sim_process *process_find(struct world *world, enum sim_kind kind, uint32_t id);
 struct sim_process *process_at(struct world *world, const char *address);
 void process_start(struct sim_process *process);
@@ -265,7 +274,13 @@ void network_close(struct world *world, uint64_t conn, const struct sim_process 
 void network_process_died(struct sim_process *process, bool with_host);
 bool network_is_blocked(const struct world *world, const struct sim_process *from,
                         const struct sim_process *to);
+/* No stream loses a message and goes on: clients' connections that have end. What nodes and masters
+ * lose they have to notice themselves (R9); a client's poll may be patient. */
+void network_end_lossy(struct world *world);
 void network_release(struct world *world);
+/* Some of the connections that the process dialed stall and then end at its side; what it sent on
+ * them meanwhile arrives all the same, perhaps after what it sends on the next one. */
+void network_break(struct sim_process *process);
 /* A copy of something that travelled to a process before reaches it now, on a connection of the
  * sender's past: of an earlier epoch, perhaps of an earlier incarnation. False: none is kept. */
 bool network_replay(struct world *world);

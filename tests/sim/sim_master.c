@@ -43,6 +43,7 @@ static struct server_options options_of(const struct sim_master *master)
                .readmit_min_us = 100000,
                .readmit_max_us = 2000000,
                .joins_per_node_max = 4,
+               .page_rows = process->world->options.seed % 3 == 0 ? 1 : 0,
                .settle_us = 300000,
                .trace = process->trace},
         .disk = master->disk_uuid,

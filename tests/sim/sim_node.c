@@ -137,9 +137,7 @@ static void run_effect(struct sim_node *node, struct cn_effect *effect)
         process_link(process, effect->node, address);
         return;
     case CN_EFFECT_HALT:
-        /* Heartbeats of its last life that a clogged link held back look like a second process:
-         * the master refuses the new one, which ends and is started again. */
-        if (node->expects_halt || effect->err == ERR_DUPLICATE_ID) {
+        if (node->expects_halt) {
             world_trace(process->world, "%s halts: %s", process->name, effect->text);
             process_doom(process, false);
             return;

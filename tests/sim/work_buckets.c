@@ -8,12 +8,19 @@
 #include "base/hash.h"
 #include "tests/sim/workload.h"
 
-enum { PUTTERS = 3, DEADLINE_US = 4000000, PAUSE_MAX_US = 400000, DELETE_TRIES = 3 };
+enum {
+    PUTTERS = 6,
+    DEADLINE_US = 4000000,
+    PAUSE_MAX_US = 400000,
+    DELETE_TRIES = 3,
+    RACE_MAX_US = 30000, /* about as long as a deletion takes */
+};
 
 struct part {
     struct cl_submit submit;
     uint64_t called_us;
     char key[16];
+    bool is_planned; /* in this round */
 };
 
 /* One round at a time; the world holds no pointer to memory that goes away. */
@@ -101,6 +108,22 @@ static void begin_put(struct world *world, void *subject, uint64_t number)
     submit(part, a_client(), put_done);
 }
 
+static void plan(sim_action *action, struct part *part, uint64_t max_us)
+{
+    buckets.under_way++; /* the plan counts: the round is not over */
+    part->is_planned = true;
+    world_plan(buckets.world, draw(1, max_us), action, part, 0);
+}
+
+/* Half of those that have not put yet. */
+static void plan_puts(uint64_t max_us)
+{
+    for (uint32_t i = 0; i < PUTTERS; i++) {
+        if (!buckets.putters[i].is_planned && draw(0, 1) == 0)
+            plan(begin_put, &buckets.putters[i], max_us);
+    }
+}
+
 static void begin_delete(struct world *world, void *subject, uint64_t number)
 {
     (void)subject;
@@ -108,14 +131,9 @@ static void begin_delete(struct world *world, void *subject, uint64_t number)
     buckets.under_way--;
     if (!buckets.is_running || world->failed)
         return;
+    plan_puts(RACE_MAX_US);
     buckets.owner.submit = (struct cl_submit){.kind = CL_OP_BUCKET_DELETE};
     submit(&buckets.owner, a_client(), owner_done);
-}
-
-static void plan(sim_action *action, struct part *part, uint64_t max_us)
-{
-    buckets.under_way++; /* the plan counts: the round is not over */
-    world_plan(buckets.world, draw(1, max_us), action, part, 0);
 }
 
 static void owner_done(void *context, const struct cl_effect *effect)
@@ -127,10 +145,7 @@ static void owner_done(void *context, const struct cl_effect *effect)
     world_trace(buckets.world, "bucket %s: %s %s", buckets.name, is_create ? "create" : "delete",
                 err_name(err));
     if (is_create && err == ERR_OK) {
-        for (uint32_t i = 0; i < PUTTERS; i++) {
-            if (draw(0, 1) == 0)
-                plan(begin_put, &buckets.putters[i], 200000);
-        }
+        plan_puts(200000);
         plan(begin_delete, part, 200000);
     } else if (!is_create) {
         workload_note_bucket(buckets.workload);
@@ -153,6 +168,8 @@ static void next_round(struct world *world, void *subject, uint64_t number)
     buckets.acknowledged = 0;
     buckets.tries = 0;
     buckets.is_deleted = false;
+    for (uint32_t i = 0; i < PUTTERS; i++)
+        buckets.putters[i].is_planned = false;
     buckets.owner.submit = (struct cl_submit){.kind = CL_OP_BUCKET_CREATE};
     submit(&buckets.owner, a_client(), owner_done);
 }

@@ -6,14 +6,13 @@
 #include "base/contract.h"
 #include "base/hash.h"
 #include "client/core/cl_core.h"
-#include "tests/sim/check_linear.h"
-#include "tests/sim/check_listing.h"
-#include "tests/sim/check_once.h"
+#include "tests/sim/history.h"
 #include "tests/sim/ledger.h"
 
 enum {
     KEYS_MAX = 8,
     SLOTS_PER_CLIENT = 2,
+    CLIENTS_USUAL = 3,
     DEADLINE_US = 4000000,
     CHUNK_BYTES = 700,
     CHUNKS_MAX = 4,
@@ -23,13 +22,7 @@ enum {
 };
 
 struct key {
-    char name[16];
-    struct linear_op *ops;
-    uint32_t count;
-    uint32_t capacity;
-    struct listing *listings;
-    uint32_t listings_count;
-    uint32_t listings_capacity;
+    struct history history;
     struct origin last_version; /* that anybody saw, for conditions */
     uint32_t last_value;
 };
@@ -90,9 +83,12 @@ struct workload *workload_new(struct world *world)
     /* Few keys and short pauses make conflicts, many make long histories. */
     static const uint64_t pauses_us[] = {60000, 60000, 20000, 4000};
     workload->keys_count = (uint32_t)prng_between(&world->work_prng, 2, KEYS_MAX);
-    workload->think_max_us = pauses_us[prng_below(&world->work_prng, 4)];
+    /* More clients than usual are there for more that overlaps, not for a heavier load. */
+    uint64_t many = world->options.clients > CLIENTS_USUAL ? world->options.clients : CLIENTS_USUAL;
+    workload->think_max_us = pauses_us[prng_below(&world->work_prng, 4)] * many / CLIENTS_USUAL;
     for (uint32_t i = 0; i < KEYS_MAX; i++)
-        text_format(workload->keys[i].name, sizeof workload->keys[i].name, "key-%u", i);
+        text_format(workload->keys[i].history.name, sizeof workload->keys[i].history.name, "key-%u",
+                    i);
     return workload;
 }
 
@@ -106,11 +102,12 @@ void workload_free(struct workload *workload)
     }
     mem_free(workload->values);
     for (uint32_t i = 0; i < KEYS_MAX; i++) {
-        mem_free(workload->keys[i].ops);
-        mem_free(workload->keys[i].listings);
+        history_release(&workload->keys[i].history);
     }
     map_release(&workload->by_checksum);
     buckets_release();
+    keys_release();
+    multi_release();
     mem_free(workload);
 }
 
@@ -139,9 +136,12 @@ static struct value *value_new(struct workload *workload, uint32_t key, size_t b
     value->number = workload->values_count;
     value->key = key;
     value->bytes = buf_new(bytes);
-    for (size_t i = 0; i < bytes; i++)
-        value->bytes->data[i] = (uint8_t)(value->number * 31 + i * 7);
-    memcpy(value->bytes->data, &value->number, sizeof value->number);
+    uint8_t *data = value->bytes->data;
+    for (size_t i = 0; i < bytes && i < 256; i++)
+        data[i] = (uint8_t)(value->number * 31 + i * 7);
+    for (size_t done = 256; done < bytes; done *= 2) /* it repeats itself after 256 bytes */
+        memcpy(data + done, data, bytes - done < done ? bytes - done : done);
+    memcpy(data, &value->number, sizeof value->number);
     value->checksum = checksum_bytes(buf_slice(value->bytes));
     workload->values[workload->values_count++] = value;
     (void)map_put(&workload->by_checksum, value->checksum, value);
@@ -180,7 +180,7 @@ static uint32_t seen_value(struct workload *workload, uint32_t key, uint64_t che
     struct value *value = map_get(&workload->by_checksum, checksum);
     if (value == NULL || value->key != key || value->bytes->length != size) {
         world_fail(workload->world, "%s holds something that nobody wrote",
-                   workload->keys[key].name);
+                   workload->keys[key].history.name);
         return LINEAR_ANY;
     }
     note_version(workload, value, version);
@@ -189,32 +189,16 @@ static uint32_t seen_value(struct workload *workload, uint32_t key, uint64_t che
 
 /* ---- history ---- */
 
-static void record(struct workload *workload, uint32_t key_number, const struct linear_op *op)
-{
-    struct key *key = &workload->keys[key_number];
-    if (key->count == key->capacity) {
-        key->capacity = key->capacity == 0 ? 256 : 2 * key->capacity;
-        key->ops = mem_realloc(key->ops, key->capacity * sizeof *key->ops);
-    }
-    key->ops[key->count++] = *op;
-}
-
-static const char *outcome_name(enum linear_outcome outcome)
-{
-    static const char *const names[] = {"done", "refused", "missing", "unknown"};
-    return names[outcome];
-}
-
 static void finish(struct work *work, bool is_history)
 {
     struct workload *workload = work->workload;
     if (is_history) {
-        record(workload, work->key, &work->op);
+        history_record(&workload->keys[work->key].history, &work->op);
         static const char *const kinds[] = {"read", "put", "delete"};
         world_trace(workload->world, "%s: %s %s value=%u condition=%d match=%u -> %s current=%u",
-                    work->client->name, kinds[work->op.kind], workload->keys[work->key].name,
-                    work->op.value, (int)work->op.condition, work->op.match,
-                    outcome_name(work->op.outcome), work->op.current);
+                    work->client->name, kinds[work->op.kind],
+                    workload->keys[work->key].history.name, work->op.value, (int)work->op.condition,
+                    work->op.match, history_outcome_name(work->op.outcome), work->op.current);
     }
     buf_unref(work->assembled);
     work->assembled = NULL;
@@ -237,6 +221,7 @@ void workload_count(struct world *world, const struct cl_submit *submit, uint32_
         [CL_OP_STAT] = LEDGER_STAT,
         [CL_OP_CHUNK] = LEDGER_CHUNK,
         [CL_OP_LIST] = LEDGER_LIST,
+        [CL_OP_PARTS_LIST] = LEDGER_PARTS_LIST,
         [CL_OP_BUCKET_CREATE] = LEDGER_BUCKET_CREATE,
         [CL_OP_BUCKET_DELETE] = LEDGER_BUCKET_DELETE,
     };
@@ -244,14 +229,25 @@ void workload_count(struct world *world, const struct cl_submit *submit, uint32_
         return;
     enum ledger_operation operation = operations[submit->kind];
     bool is_conditional = submit->condition != WIRE_CONDITION_NONE;
-    if (operation == LEDGER_PUT && submit->chunk_count > 0)
+    bool has_multi = (submit->multi_high | submit->multi_low) != 0;
+    static const enum ledger_operation steps[] = {LEDGER_PUT, LEDGER_OPEN, LEDGER_PART,
+                                                  LEDGER_COMPLETE, LEDGER_RESTAMP};
+    if (operation == LEDGER_PUT && submit->step != WIRE_PUT_VALUE)
+        operation = steps[submit->step];
+    else if (operation == LEDGER_DELETE && has_multi)
+        operation = LEDGER_CLOSE;
+    else if (operation == LEDGER_LIST && submit->uploads)
+        operation = LEDGER_LIST_UPLOADS;
+    else if (operation == LEDGER_PUT && submit->token_low != 0)
+        operation = LEDGER_PUT_TOKEN;
+    else if (operation == LEDGER_PUT && submit->chunk_count > 0)
         operation = LEDGER_PUT_CHUNKS;
     else if (operation == LEDGER_PUT && is_conditional)
         operation = LEDGER_PUT_CONDITION;
     else if (operation == LEDGER_DELETE && is_conditional)
         operation = LEDGER_DELETE_CONDITION;
-    bool is_of_all = operation == LEDGER_LIST || operation == LEDGER_BUCKET_CREATE ||
-                     operation == LEDGER_BUCKET_DELETE;
+    bool is_of_all = operation == LEDGER_LIST || operation == LEDGER_LIST_UPLOADS ||
+                     operation == LEDGER_BUCKET_CREATE || operation == LEDGER_BUCKET_DELETE;
     ledger_operation(world, operation, is_of_all ? UINT32_MAX : chain, called_us);
 }
 
@@ -278,7 +274,7 @@ static void submit(struct work *work, sim_done *done)
 
 static struct slice key_slice(const struct work *work)
 {
-    return slice_of_text(work->workload->keys[work->key].name);
+    return slice_of_text(work->workload->keys[work->key].history.name);
 }
 
 /* ---- reading ---- */
@@ -294,14 +290,14 @@ static void chunk_done(void *context, const struct cl_effect *effect)
         /* Replaced meanwhile and purged, or the deadline: the read itself stands. */
         if (work->must_succeed)
             world_fail(world, "a chunk of %s cannot be read: %s",
-                       work->workload->keys[work->key].name, err_name(effect->result.err));
+                       work->workload->keys[work->key].history.name, err_name(effect->result.err));
         finish(work, true);
         return;
     }
     size_t length = bytes == NULL ? 0 : bytes->length;
     if (work->assembled_bytes + length > work->assembled->length) {
         world_fail(world, "chunks of %s are longer than the object",
-                   work->workload->keys[work->key].name);
+                   work->workload->keys[work->key].history.name);
         length = 0;
     }
     if (length > 0)
@@ -314,7 +310,7 @@ static void chunk_done(void *context, const struct cl_effect *effect)
     if (work->assembled_bytes != work->assembled->length ||
         checksum_bytes(buf_slice(work->assembled)) != work->object.checksum)
         world_fail(world, "the chunks of %s do not make the object",
-                   work->workload->keys[work->key].name);
+                   work->workload->keys[work->key].history.name);
     finish(work, true);
 }
 
@@ -347,7 +343,7 @@ static void get_done(void *context, const struct cl_effect *effect)
     if (result->err != ERR_OK) {
         if (work->must_succeed)
             world_fail(workload->world, "%s cannot be read: %s (%s)",
-                       workload->keys[work->key].name, err_name(result->err), result->text);
+                       workload->keys[work->key].history.name, err_name(result->err), result->text);
         finish(work, false);
         return;
     }
@@ -358,7 +354,7 @@ static void get_done(void *context, const struct cl_effect *effect)
         (effect->message.payload == NULL ||
          checksum_bytes(buf_slice(effect->message.payload)) != result->checksum))
         world_fail(workload->world, "the bytes of %s are not those of its checksum",
-                   workload->keys[work->key].name);
+                   workload->keys[work->key].history.name);
     if (is_inline || work->submit.kind != CL_OP_GET || workload->world->failed) {
         finish(work, true);
         return;
@@ -381,16 +377,6 @@ static void begin_read(struct work *work)
     submit(work, get_done);
 }
 
-static void note_listing(struct key *key, const struct linear_op *op)
-{
-    if (key->listings_count == key->listings_capacity) {
-        key->listings_capacity = key->listings_capacity == 0 ? 64 : 2 * key->listings_capacity;
-        key->listings = mem_realloc(key->listings, key->listings_capacity * sizeof *key->listings);
-    }
-    key->listings[key->listings_count++] =
-        (struct listing){op->call_at, op->return_at, op->value != 0};
-}
-
 static void list_done(void *context, const struct cl_effect *effect)
 {
     struct work *work = context;
@@ -403,13 +389,13 @@ static void list_done(void *context, const struct cl_effect *effect)
         work->op.value = 0;
         for (uint32_t i = 0; i < result->items_count; i++) {
             const struct wire_list_item *item = &result->items[i];
-            if (slice_equal(item->key, slice_of_text(workload->keys[k].name)))
+            if (slice_equal(item->key, slice_of_text(workload->keys[k].history.name)))
                 work->op.value = seen_value(workload, k, item->checksum, item->size, item->version);
         }
         /* Each key is read at some moment between call and return. The times are shared by the
          * keys, each of which has a history of its own. */
-        record(workload, k, &work->op);
-        note_listing(&workload->keys[k], &work->op);
+        history_record(&workload->keys[k].history, &work->op);
+        history_note_listing(&workload->keys[k].history, &work->op);
     }
     if (work->must_succeed && result->err != ERR_OK)
         world_fail(workload->world, "the bucket cannot be listed: %s (%s)", err_name(result->err),
@@ -656,21 +642,26 @@ void workload_begin(struct workload *workload)
         }
     }
     buckets_begin(workload, workload->world);
+    keys_begin(workload->world);
+    multi_begin(workload->world);
 }
 
 void workload_end(struct workload *workload)
 {
     workload->is_running = false;
     buckets_end();
+    keys_end();
+    multi_end();
 }
 
 bool workload_is_idle(const struct workload *workload)
 {
-    return workload->under_way == 0 && buckets_are_idle();
+    return workload->under_way == 0 && buckets_are_idle() && keys_are_idle() && multi_is_idle();
 }
 
 void workload_read_all(struct workload *workload)
 {
+    multi_read_all();
     for (uint32_t k = 0; k <= workload->keys_count; k++) {
         struct work *work = work_new(workload, 1);
         work->must_succeed = true;
@@ -734,64 +725,15 @@ bool workload_is_ready(const struct workload *workload)
 
 /* ---- judgement ---- */
 
-static void tell_history(struct workload *workload, const struct key *key)
+static struct origin version_of(const void *context, uint32_t value)
 {
-    for (uint32_t i = 0; i < key->count; i++) {
-        const struct linear_op *op = &key->ops[i];
-        world_trace(workload->world,
-                    "history %s #%u: [%llu, %llu] kind=%d outcome=%s value=%u condition=%d "
-                    "match=%u current=%u",
-                    key->name, i, (unsigned long long)op->call_at,
-                    (unsigned long long)op->return_at, (int)op->kind, outcome_name(op->outcome),
-                    op->value, (int)op->condition, op->match, op->current);
-    }
-}
-
-static void check_listings(struct workload *workload, const struct key *key)
-{
-    uint32_t at = 0;
-    enum listing_verdict verdict =
-        listing_check(key->ops, key->count, key->listings, key->listings_count, &at);
-    if (verdict != LISTING_GOOD)
-        world_fail(workload->world, "the listing [%llu, %llu] %s %s",
-                   (unsigned long long)key->listings[at].call_at,
-                   (unsigned long long)key->listings[at].return_at,
-                   verdict == LISTING_MISSES ? "misses" : "invents", key->name);
-}
-
-static void check_versions(struct workload *workload, const struct key *key)
-{
-    struct once_sight *sights = mem_calloc((size_t)key->count + 1, sizeof *sights);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < key->count; i++) {
-        const struct linear_op *op = &key->ops[i];
-        bool is_seen = op->outcome == LINEAR_DONE && op->kind != LINEAR_DELETE && op->value != 0;
-        if (is_seen && op->value != LINEAR_ANY)
-            sights[count++] =
-                (struct once_sight){op->value, workload->values[op->value]->version,
-                                    op->kind == LINEAR_PUT, op->call_at, op->return_at};
-    }
-    uint32_t value = 0;
-    enum once_verdict verdict = once_check(sights, count, &value);
-    if (verdict != ONCE_GOOD)
-        world_fail(workload->world, "value %u of %s %s", value, key->name,
-                   once_verdict_text(verdict));
-    mem_free(sights);
+    const struct workload *workload = context;
+    return workload->values[value]->version;
 }
 
 void workload_check(struct workload *workload)
 {
-    for (uint32_t k = 0; k < workload->keys_count && !workload->world->failed; k++) {
-        const struct key *key = &workload->keys[k];
-        check_listings(workload, key);
-        check_versions(workload, key);
-        uint32_t stuck = 0;
-        enum linear_verdict verdict = linear_check(key->ops, key->count, &stuck);
-        if (verdict == LINEAR_YES)
-            continue;
-        tell_history(workload, key);
-        world_fail(workload->world, "the history of %s (%u operations) is %s; stuck at #%u",
-                   key->name, key->count,
-                   verdict == LINEAR_NO ? "not linearizable" : "too hard to check", stuck);
-    }
+    for (uint32_t k = 0; k < workload->keys_count && !workload->world->failed; k++)
+        history_check(workload->world, &workload->keys[k].history, version_of, workload);
+    multi_check();
 }

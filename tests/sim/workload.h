@@ -37,6 +37,19 @@ void buckets_begin(struct workload *workload, struct world *world);
 void buckets_end(void);
 bool buckets_are_idle(void);
 void buckets_release(void);
+/* work_keys.c: access keys and a bucket's configuration (D20). */
+void keys_begin(struct world *world);
+void keys_end(void);
+bool keys_are_idle(void);
+void keys_release(void);
+/* work_multi.c: multipart uploads, restamps and tokens (D18, D19), in two worlds of five. */
+bool multi_is_on(const struct world *world);
+void multi_begin(struct world *world);
+void multi_end(void);
+bool multi_is_idle(void);
+void multi_read_all(void);
+void multi_check(void);
+void multi_release(void);
 /* Checks every key's history. Fails the world when one is not linearizable. */
 void workload_check(struct workload *workload);
 const struct workload_counts *workload_counts(const struct workload *workload);
