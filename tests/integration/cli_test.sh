@@ -56,7 +56,7 @@ expect_json_error
 expect 2 ls --masters not-an-address --timeout 500ms
 expect 0 --help
 expect 0 help
-for command in up down mb rb ls put get stat rm cp status locate admin; do
+for command in up down mb rb ls put get stat rm cp uploads status locate admin; do
     expect 0 "$command" --help
     expect_out "^usage: catena $command"
 done
@@ -73,7 +73,8 @@ expect_err 'something else'
 
 section "up"
 expect 0 up --dir "$cluster" --chains 8 --json
-expect_json '.serves and (.processes | length == 6) and (.processes | all(.pid > 0))'
+cp "$work/out" "$work/up.json"
+expect_json '.serves and (.processes | length == 7) and (.processes | all(.pid > 0))'
 jq -e '.processes | map(select(.role == "node")) | length == 3 and all(.supervisor_pid > 0)' "$cluster/cluster.json" \
     >/dev/null || complain "cluster.json lacks something"
 masters=$(jq -r .masters "$cluster/cluster.json")
@@ -82,9 +83,34 @@ export CATENA_MASTERS=$masters
 expect 0 up --dir "$cluster"
 [ "$(jq -c '[.processes[].pid]' "$cluster/cluster.json")" = "$pids" ] || complain "a second up restarted something"
 expect 0 up --dir "$cluster" --status
-expect_out '^6 of 6 processes run'
+expect_out '^7 of 7 processes run'
 expect 2 up --dir "$cluster" --nodes 4
 expect_err 'was made with'
+
+section "gateway"
+s3=$(jq -r .s3.endpoint "$work/up.json")
+s3_key=$(jq -r '.s3.access_key + ":" + .s3.secret_key' "$work/up.json")
+s3() { curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user "$s3_key" -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$@"; }
+grep -rlF "${s3_key#*:}" "$cluster/cluster.json" "$cluster/log" && complain "the secret is in a file that others can read"
+expect 2 up --dir "$cluster" --no-gateway --gateway-listen 127.0.0.1:1
+expect 2 up --dir "$cluster" --gateway-listen 127.0.0.1
+expect 2 up --dir "$cluster" --gateway-listen 127.0.0.1:1
+expect_err 'serves on'
+s3 -X PUT "$s3/by-s3" || complain "no bucket by S3"
+s3 -T "$work/up.json" "$s3/by-s3/up.json" || complain "no put by S3"
+expect 0 get by-s3/up.json "$work/up.again"
+cmp -s "$work/up.json" "$work/up.again" || complain "the object of the gateway differs"
+expect 0 rm by-s3/up.json
+expect 0 rb by-s3
+kill -KILL "$(jq '.processes[] | select(.role == "gateway").pid' "$cluster/cluster.json")"
+expect 1 up --dir "$cluster" --status
+expect_out '^6 of 7 processes run'
+expect 0 up --dir "$cluster" --no-gateway
+expect_out 'NOT RUNNING'
+expect 0 up --dir "$cluster"
+expect_out "^export AWS_ENDPOINT_URL=$s3"
+expect_out "^export AWS_ACCESS_KEY_ID=${s3_key%%:*}"
+s3 "$s3/" -o "$work/out" || complain "the key is not the same after a restart"
 
 section "buckets"
 expect 0 mb first
@@ -179,6 +205,25 @@ expect_json '(.items | length == 2) and .is_complete'
 expect 0 ls -r --start-after dir/sub1/file first/dir/
 [ "$(head -n 1 "$work/out")" = dir/sub2/file ] || complain "start-after is wrong"
 
+section "multipart uploads" # tests/integration/multipart.c has some; here there are none
+expect 2 uploads
+expect 2 uploads first second
+expect 2 uploads --abort first/x
+expect 2 uploads --abort first 00000000000000000000000000000001
+expect 2 uploads --abort first/x 1
+expect_err '32 digits'
+expect 2 uploads --limit many first
+expect 3 uploads third
+expect 0 uploads first
+[ ! -s "$work/out" ] || complain "there are uploads that nobody began"
+expect 0 uploads first/dir/ --json
+expect_json '(.uploads | length == 0) and .is_complete'
+expect 3 uploads --abort first/x 00000000000000000000000000000001
+expect_err 'abort upload of first/x'
+expect 3 uploads --abort --json first/x 00000000000000000000000000000001
+expect_json_error
+expect_json '.aborted == 0'
+
 section "trees"
 mkdir -p "$work/tree/a/b" "$work/tree/void"
 for i in $(seq 1 300); do echo "$i" >"$work/tree/a/b/file $i"; done
@@ -271,6 +316,10 @@ expect_json '.processes | all(.result == "was not running")'
 expect 0 up --dir "$cluster"
 [ "$(jq -r .masters "$cluster/cluster.json")" = "$masters" ] || complain "the addresses changed"
 expect 0 get again/large "$work/large.again"
+s3 "$s3/" -o "$work/out" || complain "gateway, address or key are not the same after down and up"
+expect 0 admin key revoke "${s3_key%%:*}"
+expect 0 up --dir "$cluster"
+expect_out "access key ${s3_key%%:*} is no longer there"
 cmp -s "$work/large" "$work/large.again" || complain "large came back changed after a restart"
 
 echo "$checks commands, $failures failures"

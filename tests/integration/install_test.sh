@@ -23,7 +23,7 @@ for command in $("$prefix/bin/catena" --help | awk '/^  [a-z]+ +[A-Z]/ { print $
     grep -qE "catena $command\b" "$source/docs/cli.md" || complain "docs/cli.md lacks $command"
 done
 for program in catena-master catena-node catena-bench; do
-    for option in $("$prefix/bin/$program" --help | grep -oE '^ +--[a-z-]+' | tr -d ' '); do
+    for option in $("$prefix/bin/$program" --help | grep -oE '^ +--[a-z0-9-]+' | tr -d ' '); do
         grep -qE -- "Fl -${option#--}\b" "$source/docs/man/$program.1" || complain "$program.1 lacks $option"
     done
 done

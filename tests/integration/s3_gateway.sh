@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gateways over a real cluster: the protocol (s3_checks.py), clients as people have them, keys and certificates that
-# change, draining. Usage: s3_gateway.sh BIN
+# Gateways over a real cluster: the protocol (s3_checks.py and others), keys and certificates that change, draining. Clients
+# as people have them are in s3_clients.sh. Usage: s3_gateway.sh BIN
 set -uo pipefail
 bin=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,7 +33,7 @@ bad() {
     if timeout 30 "$@" >"$work/out" 2>&1 </dev/null; then complain "should have failed: $*"; fi
 }
 
-"$bin/catena" up --dir "$work/cluster" --chains 8 >"$work/up.log" 2>&1 || {
+"$bin/catena" up --dir "$work/cluster" --no-gateway --chains 8 >"$work/up.log" 2>&1 || {
     cat "$work/up.log" >&2
     failures=1
     exit 1
@@ -77,7 +77,7 @@ install -m 644 "$work/keys" "$work/keys-open"
 bad "$bin/catena-gateway" --keys "$work/keys-open"
 grep -q "chmod 600" "$work/out" || complain "an open key file is not explained"
 bad "$bin/catena-gateway" --config "$here/../../docs/catena-gateway.conf.example"
-grep -q "/etc/catena/s3-keys" "$work/out" || complain "the example of a configuration is not read: $(cat "$work/out")"
+grep -q "10.0.0.1:7000" "$work/out" || complain "the example of a configuration is not read: $(cat "$work/out")"
 bad "$bin/catena-gateway" --keys "$work/keys" --tls-cert "$work/tls.crt"
 bad "$bin/catena-gateway" --keys "$work/keys" --masters 127.0.0.1:1 --timeout 500ms
 
@@ -91,20 +91,18 @@ secure=$url secure_pid=$pid secure_admin=$admin
 section "protocol over HTTP"
 good "$here/s3_checks.py" "$one" "$two" "$one_admin"
 tail -n 1 "$work/out"
+good "$here/s3_multipart.py" "$one" "$two"
+tail -n 1 "$work/out"
+good "$here/s3_exact.py" "$one" "$two"
+tail -n 1 "$work/out"
 section "protocol over HTTPS"
-for bucket in checks shared listing; do good "$bin/catena" rm -r "$bucket/" && "$bin/catena" rb "$bucket" >/dev/null; done
+for bucket in checks shared listing multipart; do good "$bin/catena" rm -r "$bucket/" && "$bin/catena" rb "$bucket" >/dev/null; done
 good "$here/s3_checks.py" "$secure" "$secure" "$secure_admin"
 tail -n 1 "$work/out"
-
-section "boto3"
-good "$here/s3_boto3.py" "$one"
+good "$here/s3_multipart.py" "$secure" "$secure"
 tail -n 1 "$work/out"
-good "$here/s3_boto3.py" "$secure"
+good "$here/s3_exact.py" "$secure" "$secure"
 tail -n 1 "$work/out"
-if /usr/bin/python3 -c 'import boto3' 2>/dev/null; then # Debian's own, if another comes first
-    good /usr/bin/python3 "$here/s3_boto3.py" "$one"
-    tail -n 1 "$work/out"
-fi
 
 section "curl with a presigned URL"
 presign() {
@@ -124,57 +122,6 @@ good "$bin/catena" put "$work/data" shared/by-catena
 good curl -sf -o "$work/back3" "$(presign "$one" GET by-catena)"
 cmp -s "$work/data" "$work/back3" || complain "an object of catena put differs"
 
-if command -v s3cmd >/dev/null; then
-    section "s3cmd"
-    cat >"$work/s3cfg" <<CFG
-[default]
-access_key = AKIATEST
-secret_key = secret-of-the-test
-host_base = ${one#http://}
-host_bucket = ${one#http://}
-use_https = False
-CFG
-    s3() { good s3cmd -c "$work/s3cfg" --no-progress --disable-multipart "$@"; }
-    mkdir -p "$work/tree/sub dir" && echo one >"$work/tree/one" && cp "$work/data" "$work/tree/sub dir/dätä"
-    s3 mb s3://s3cmd
-    s3 put "$work/data" "s3://s3cmd/a b+é"
-    s3 get --force "s3://s3cmd/a b+é" "$work/s3cmd-back"
-    cmp -s "$work/data" "$work/s3cmd-back" || complain "s3cmd got something else"
-    s3 info "s3://s3cmd/a b+é"
-    s3 cp "s3://s3cmd/a b+é" s3://s3cmd/copy
-    s3 sync "$work/tree/" s3://s3cmd/tree/
-    s3 sync s3://s3cmd/tree/ "$work/tree-back/"
-    diff -r "$work/tree" "$work/tree-back" >/dev/null || complain "s3cmd sync differs"
-    s3 ls -r s3://s3cmd
-    [ "$(wc -l <"$work/out")" -eq 4 ] || complain "s3cmd ls: $(cat "$work/out")"
-    s3 rm -r --force s3://s3cmd
-    s3 rb s3://s3cmd
-fi
-
-if command -v rclone >/dev/null; then
-    section "rclone"
-    for kind in Other Minio; do
-        for place in "$one" "$secure"; do
-            rc() {
-                good rclone --config /dev/null --no-check-certificate --s3-provider "$kind" --s3-access-key-id AKIATEST \
-                    --s3-secret-access-key secret-of-the-test --s3-endpoint "$place" --s3-upload-cutoff 64M --retries 1 "$@"
-            }
-            rc mkdir ":s3:rclone"
-            rc copy "$work/tree" ":s3:rclone/tree"
-            rc check "$work/tree" ":s3:rclone/tree"
-            touch -d '2001-01-01' "$work/tree/one"
-            rc sync "$work/tree" ":s3:rclone/tree"
-            rc copyto ":s3:rclone/tree/one" ":s3:rclone/copied"
-            rc cat ":s3:rclone/copied"
-            [ "$(cat "$work/out")" = one ] || complain "rclone copied something else"
-            rc copy ":s3:rclone/tree" "$work/rclone-back"
-            diff -r "$work/tree" "$work/rclone-back" >/dev/null || complain "rclone copy differs"
-            rc purge ":s3:rclone"
-            rm -rf "$work/rclone-back"
-        done
-    done
-fi
-
 section "reload"
 subject() { openssl s_client -connect "${secure#https://}" </dev/null 2>/dev/null | sed -n 's/^subject=//p'; }
 [[ $(subject) == *first* ]] || complain "the first certificate is not served: $(subject)"
@@ -186,6 +133,7 @@ for _ in $(seq 50); do
 done
 [[ $(subject) == *second* ]] || complain "the second certificate is not served"
 good curl -sfk -o /dev/null "$(presign "$secure" GET by-curl)"
+cp "$work/tls.crt" "$work/tls-good.crt" && cp "$work/tls.key" "$work/tls-good.key"
 echo nonsense >"$work/tls.crt"
 kill -HUP "$secure_pid"
 sleep 0.5
@@ -222,11 +170,39 @@ section "logs"
 grep -q 'operation=PutObject' "$work/one.log" || complain "no access log"
 grep -rlE 'secret-of-the|X-Amz-Signature|Signature=' "$work"/*.log && complain "a log holds a secret"
 
-section "race while a node is killed"
+section "CORS, lifecycle, tags, forms, framing"
+start features --lifecycle-interval 1s --lifecycle-day 1s
+good "$here/s3_bucket_features.py" "$url" "$admin"
+tail -n 1 "$work/out"
+grep -q 'event=lifecycle_expired' "$work/features.log" || complain "what a rule deleted is not logged"
+kill "$pid"
+good "$bin/catena" rm -r features/ && "$bin/catena" rb features >/dev/null
+start features-secure --lifecycle-interval 1s --lifecycle-day 1s --tls-cert "$work/tls-good.crt" --tls-key "$work/tls-good.key"
+good "$here/s3_bucket_features.py" "$url" "$admin"
+tail -n 1 "$work/out"
+
+section "idle connections"
+good "$here/s3_idle.py" "$url" "$pid" 2000
+tail -n 2 "$work/out"
+kill "$pid"
+start idle
+good "$here/s3_idle.py" "$url" "$pid"
+tail -n 2 "$work/out"
+kill "$pid"
+
+section "race while heads are killed"
 sed -i 's/another-secret-now/secret-of-the-test/' "$work/keys"
 start three
-good "$here/s3_kill_race.py" "$two" "$url" "$(jq '.processes | map(select(.role == "node"))[1].pid' "$work/cluster/cluster.json")"
+good "$here/s3_kill_race.py" "$two" "$url" "$bin/catena" "$work/cluster" 60 3
 tail -n 1 "$work/out"
+
+section "multipart uploads and a counter while nodes are killed"
+"$bin/catena" up --dir "$work/cluster" --no-gateway >/dev/null 2>&1 # brings the killed one back
+good "$here/s3_multipart.py" "$two" "$url" "$(jq '.processes | map(select(.role == "node"))[2].pid' "$work/cluster/cluster.json")"
+tail -n 1 "$work/out"
+"$bin/catena" up --dir "$work/cluster" --no-gateway >/dev/null 2>&1
+good "$here/s3_exact.py" "$two" "$url" "$(jq '.processes | map(select(.role == "node"))[0].pid' "$work/cluster/cluster.json")"
+tail -n 2 "$work/out"
 
 section "without a cluster"
 "$bin/catena" down --dir "$work/cluster" >/dev/null 2>&1

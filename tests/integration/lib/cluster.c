@@ -83,7 +83,8 @@ static void up(struct cluster *cluster, uint32_t chains)
     char number[16];
     (void)snprintf(dir, sizeof dir, "%s/data", cluster->dir);
     (void)snprintf(number, sizeof number, "%u", chains);
-    const char *const first[] = {"catena", "up", "--dir", dir, "--chains", number, NULL};
+    const char *const first[] = {"catena",       "up",       "--dir", dir,
+                                 "--no-gateway", "--chains", number,  NULL};
     const char *const again[] = {"catena", "up", "--dir", dir, NULL};
     int status = run(cluster, chains > 0 ? first : again);
     if (status != 0)

@@ -107,12 +107,19 @@ found() {
     export CATENA_MASTERS=$clients
     for i in $(seq 1 "$1"); do start_master "$i" --bootstrap --masters "$list"; done
 }
+is_gone() { # PID: no such process, or a zombie that has no other threads (they would still hold its files)
+    local facts
+    facts=$(grep -sE '^(State|Threads):' "/proc/$1/status") || return 0
+    grep -qE '^State:.[ZX]' <<<"$facts" && grep -qE '^Threads:.[01]$' <<<"$facts"
+}
 kill_9() { # NAME: and its worker, if it is a node
     local workers
     workers=$(cat "/proc/${pid_of[$1]}/task/${pid_of[$1]}/children")
     kill -KILL "${pid_of[$1]}" $workers
     { wait "${pid_of[$1]}"; } 2>/dev/null || true
     unset "pid_of[$1]"
+    local worker # not a child of ours; its directory is free when all of its threads are gone
+    for worker in $workers; do until_true 10 "the worker of $1 is gone" is_gone "$worker"; done
 }
 stop() { # NAME: cleanly
     kill -TERM "${pid_of[$1]}"
