@@ -45,9 +45,11 @@ struct kv {
     void *context;
 };
 
+/* *ret_value is NULL when the key is not there, and after an error. */
 static inline enum err kv_get(const struct kv *kv, unsigned family, struct slice key,
                               struct buf **ret_value)
 {
+    *ret_value = NULL;
     return kv->ops->get(kv->context, family, key, ret_value);
 }
 

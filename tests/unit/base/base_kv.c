@@ -76,6 +76,27 @@ START_TEST(earlier_slices_survive_growth)
 }
 END_TEST
 
+static enum err get_fails(void *context, unsigned family, struct slice key, struct buf **ret_value)
+{
+    (void)context;
+    (void)family;
+    (void)key;
+    (void)ret_value;
+    return ERR_IO;
+}
+
+START_TEST(after_a_failed_read_there_is_nothing_to_release)
+{
+    static const struct kv_ops ops = {.get = get_fails};
+    struct kv kv = {.ops = &ops};
+    struct buf *kept = buf_new(1);
+    struct buf *value = kept;
+    ck_assert_int_eq(kv_get(&kv, 0, slice_of_text("a"), &value), ERR_IO);
+    ck_assert_ptr_null(value);
+    buf_unref(kept);
+}
+END_TEST
+
 SUITE_MAIN("base_kv", new_batch_is_empty, operations_keep_their_order_and_bytes,
            key_and_value_are_copied, payload_is_referenced_and_counted,
-           earlier_slices_survive_growth)
+           earlier_slices_survive_growth, after_a_failed_read_there_is_nothing_to_release)
