@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from s3_harness import SECRET, check, expect, finish, section
+from s3_harness import SECRET, await_progress, check, expect, finish, section
 from s3_signer import Client
 from s3_uploads import (BUCKET, abort, body_of, client, complete, create, document, endpoint, get, other, parse, put, run, second,
                         together, upload, upload_id_of)
@@ -260,7 +260,7 @@ def counted(pid, writers=8, turns=25):
     threads = [threading.Thread(target=raise_it, args=(n,)) for n in range(writers)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    await_progress(lambda: int(get("counter").body.split()[0]), writers * turns // 8)  # in the middle of it
     os.kill(pid, signal.SIGKILL)
     for thread in threads:
         thread.join()

@@ -136,7 +136,10 @@ good curl -sfk -o /dev/null "$(presign "$secure" GET by-curl)"
 cp "$work/tls.crt" "$work/tls-good.crt" && cp "$work/tls.key" "$work/tls-good.key"
 echo nonsense >"$work/tls.crt"
 kill -HUP "$secure_pid"
-sleep 0.5
+for _ in $(seq 50); do
+    grep -q reload_failed "$work/secure.log" && break
+    sleep 0.1
+done
 good curl -sfk -o /dev/null "$(presign "$secure" GET by-curl)"
 grep -q reload_failed "$work/secure.log" || complain "a bad certificate is not reported"
 sed -i 's/secret-of-the-test/another-secret-now/' "$work/keys"

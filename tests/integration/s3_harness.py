@@ -2,6 +2,7 @@
 
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -21,6 +22,16 @@ def expect(what, answer, status, code=None):
     check(what, answer.status == status and (code is None or answer.code() == code),
           f"status {answer.status} {answer.code()} instead of {status} {code or ''}")
     return answer
+
+
+def await_progress(progress, wanted, seconds=60):
+    """Until progress() has reached it: for what has to happen in the middle of something."""
+    until = time.monotonic() + seconds
+    while progress() < wanted:
+        if time.monotonic() > until:
+            check(f"got to {wanted} within {seconds} s", False, progress())
+            return
+        time.sleep(0.01)
 
 
 def section(name):

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.parse
 
-from s3_harness import SECRET, check, expect, finish, section
+from s3_harness import SECRET, await_progress, check, expect, finish, section
 from s3_signer import Client, crc32
 from s3_uploads import (BUCKET, MIB, PART, abort, body_of, client, complete, create, document, endpoint, etag_of, get, make, other,
                         parse, put, run, second, upload, upload_id_of)
@@ -484,7 +484,7 @@ def killed():
     threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
     for thread in threads:
         thread.start()
-    time.sleep(1)
+    await_progress(lambda: len(results) + len(failures), 6)  # in the middle of it, however fast the machine is
     os.kill(victim, signal.SIGKILL)
     for thread in threads:
         thread.join()
