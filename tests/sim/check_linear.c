@@ -22,6 +22,7 @@ struct entry {
 struct frame {
     uint32_t entry;
     uint32_t state_before;
+    bool is_forced; /* settle(): there is no other choice to try */
 };
 
 struct search {
@@ -30,9 +31,9 @@ struct search {
     struct entry *entries; /* 1 .. 2 count */
     struct frame *stack;
     uint32_t depth;
-    uint64_t *placed; /* bit per operation; two more words for is_new() */
-    uint32_t words;
+    uint64_t placed; /* the placed operations' numbers, hashed one by one and joined by XOR */
     uint32_t state;
+    uint32_t *needs; /* by value: how many answered operations, not yet placed, happened in it */
     bool *useless;   /* lost writes that explain nothing */
     struct map seen; /* hash of (placed, state) -> itself */
 };
@@ -149,36 +150,61 @@ static bool is_needless(const struct search *s, const struct linear_op *op, uint
            step(op, last->state_before, &without) && without == after;
 }
 
-/* True the first time that this set of placed operations is reached in this state. What may follow
- * depends on the last one too, if that was a lost write (is_needless). */
-static bool is_new(struct search *s, uint32_t state, bool is_lost)
+static uint64_t hash_of(uint64_t number, uint64_t salt)
 {
-    s->placed[s->words + 1] = is_lost ? (uint64_t)s->state + 1 : 0;
-    /* The state is hashed as data: as a seed it would meet the bits of short sets. */
-    s->placed[s->words] = state;
-    uint64_t key = hash_bytes(slice_of(s->placed, (s->words + 2) * sizeof(uint64_t)), 0);
-    return map_put(&s->seen, key, s) == NULL;
+    const uint64_t words[2] = {number, salt};
+    return hash_bytes(slice_of(words, sizeof words), 0);
 }
 
-static void place(struct search *s, uint32_t e, uint32_t state)
+/* True the first time that the set with this operation added is reached, in this state. What may
+ * follow depends on the operation too, if it was a lost write (is_needless). */
+static bool is_new(struct search *s, uint32_t op, uint32_t after, bool is_lost)
+{
+    const uint64_t words[3] = {s->placed ^ hash_of(op, 1), after, is_lost ? s->state + 1ull : 0};
+    return map_put(&s->seen, hash_bytes(slice_of(words, sizeof words), 0), s) == NULL;
+}
+
+/* The value that must be there when the operation happens; 0 if none that was written. */
+static uint32_t value_needed(const struct linear_op *op)
+{
+    uint32_t value = 0;
+    if (op->kind == LINEAR_READ)
+        value = op->value;
+    else if (op->outcome == LINEAR_REFUSED)
+        value = op->current;
+    else if (op->condition == WIRE_CONDITION_MATCH)
+        value = op->match;
+    return op->outcome == LINEAR_UNKNOWN || value == LINEAR_ANY ? 0 : value;
+}
+
+static void place(struct search *s, uint32_t e, uint32_t state, bool is_forced)
 {
     uint32_t op = s->entries[e].op;
-    s->stack[s->depth++] = (struct frame){e, s->state};
+    s->stack[s->depth++] = (struct frame){e, s->state, is_forced};
     s->state = state;
     unlink_entry(s, e);
     unlink_entry(s, s->entries[e].match);
-    s->placed[op / 64] |= 1ull << (op % 64);
+    s->needs[value_needed(&s->ops[op])]--;
+    s->placed ^= hash_of(op, 1);
 }
 
-static uint32_t take_back(struct search *s)
+static struct frame take_back(struct search *s)
 {
     struct frame frame = s->stack[--s->depth];
     uint32_t op = s->entries[frame.entry].op;
     s->state = frame.state_before;
-    s->placed[op / 64] &= ~(1ull << (op % 64));
+    s->placed ^= hash_of(op, 1);
+    s->needs[value_needed(&s->ops[op])]++;
     relink_entry(s, s->entries[frame.entry].match);
     relink_entry(s, frame.entry);
-    return frame.entry;
+    return frame;
+}
+
+/* A value is written once: when it is gone, whoever still has to see it never will. */
+static bool leaves_too_early(const struct search *s, const struct linear_op *op, uint32_t after)
+{
+    uint32_t itself = value_needed(op) == s->state;
+    return s->state != 0 && after != s->state && s->needs[s->state] > itself;
 }
 
 static bool try_place(struct search *s, uint32_t e)
@@ -189,25 +215,57 @@ static bool try_place(struct search *s, uint32_t e)
         return false;
     bool is_lost = s->ops[op].outcome == LINEAR_UNKNOWN;
     if (!step(&s->ops[op], s->state, &after) || (is_lost && after == s->state) ||
-        is_needless(s, &s->ops[op], after))
+        is_needless(s, &s->ops[op], after) || leaves_too_early(s, &s->ops[op], after) ||
+        !is_new(s, op, after, is_lost))
         return false;
-    s->placed[op / 64] |= 1ull << (op % 64);
-    bool fresh = is_new(s, after, is_lost);
-    s->placed[op / 64] &= ~(1ull << (op % 64));
-    if (fresh)
-        place(s, e, after);
-    return fresh;
+    place(s, e, after, false);
+    return true;
+}
+
+/* An answered operation that may happen now and changes nothing happens now: whatever order
+ * explains the history, it stays one when this operation is moved to the front. Without this rule a
+ * read that is answered late is passed over, and missed only hundreds of operations later. */
+static void settle(struct search *s)
+{
+    uint32_t e = s->entries[NO_ENTRY].next;
+    while (e != NO_ENTRY && !s->entries[e].is_return) {
+        const struct linear_op *op = &s->ops[s->entries[e].op];
+        uint32_t after = 0;
+        uint32_t next = s->entries[e].next;
+        if (op->outcome != LINEAR_UNKNOWN && step(op, s->state, &after) && after == s->state &&
+            !is_needless(s, op, after)) {
+            if (next == s->entries[e].match)
+                next = s->entries[next].next;
+            place(s, e, after, true);
+        }
+        e = next;
+    }
+}
+
+/* The next choice to try after the one that led here; NO_ENTRY if there is none. */
+static uint32_t go_back(struct search *s)
+{
+    while (s->depth > 0) {
+        struct frame frame = take_back(s);
+        if (!frame.is_forced)
+            return s->entries[frame.entry].next;
+    }
+    return NO_ENTRY;
 }
 
 static enum linear_verdict search(struct search *s, uint32_t *ret_stuck)
 {
     uint32_t deepest = 0;
+    settle(s);
     uint32_t e = s->entries[NO_ENTRY].next;
     for (uint64_t steps = 0; steps < STEPS_MAX; steps++) {
         if (e == NO_ENTRY)
             return LINEAR_YES;
         if (!s->entries[e].is_return) {
-            e = try_place(s, e) ? s->entries[NO_ENTRY].next : s->entries[e].next;
+            bool is_placed = try_place(s, e);
+            if (is_placed)
+                settle(s);
+            e = s->entries[is_placed ? NO_ENTRY : e].next;
             continue;
         }
         /* Everything that was answered is placed: the rest may never have happened. */
@@ -217,9 +275,9 @@ static enum linear_verdict search(struct search *s, uint32_t *ret_stuck)
             deepest = s->depth;
             *ret_stuck = s->entries[e].op;
         }
-        if (s->depth == 0)
-            return LINEAR_NO;
-        e = s->entries[take_back(s)].next;
+        e = go_back(s);
+        if (e == NO_ENTRY)
+            return LINEAR_NO; /* after a call there is always an entry: its return */
     }
     return LINEAR_TOO_HARD;
 }
@@ -253,23 +311,36 @@ static void find_useless(struct search *s)
     map_release(&seen);
 }
 
+static void count_needs(struct search *s)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        uint32_t needed = value_needed(&s->ops[i]);
+        uint32_t written = s->ops[i].kind == LINEAR_PUT ? s->ops[i].value : 0;
+        most = needed > most ? needed : most;
+        most = written > most ? written : most;
+    }
+    s->needs = mem_calloc((size_t)most + 1, sizeof *s->needs);
+    for (uint32_t i = 0; i < s->count; i++)
+        s->needs[value_needed(&s->ops[i])]++;
+}
+
 enum linear_verdict linear_check(const struct linear_op *ops, uint32_t count, uint32_t *ret_stuck)
 {
     struct search s = {.ops = ops, .count = count};
-    s.words = (count + 63) / 64;
     s.entries = mem_calloc(2 * (size_t)count + 1, sizeof *s.entries);
     s.stack = mem_calloc((size_t)count + 1, sizeof *s.stack);
-    s.placed = mem_calloc((size_t)s.words + 2, sizeof *s.placed);
     map_init(&s.seen);
     s.useless = mem_calloc((size_t)count + 1, sizeof *s.useless);
     build_entries(&s);
     find_useless(&s);
+    count_needs(&s);
     *ret_stuck = 0;
     enum linear_verdict verdict = search(&s, ret_stuck);
     map_release(&s.seen);
     mem_free(s.entries);
     mem_free(s.useless);
+    mem_free(s.needs);
     mem_free(s.stack);
-    mem_free(s.placed);
     return verdict;
 }
