@@ -2,7 +2,9 @@
 
 #include "base/contract.h"
 
-enum { ARENA_BLOCK_BYTES = 16384 };
+/* Most batches are small: of the masters' log, of an idle chain. What an allocator hands out
+ * quickly is at most a kilobyte; the blocks after the first are for those that are not small. */
+enum { ARENA_FIRST_BYTES = 960, ARENA_BLOCK_BYTES = 16384, OPS_FIRST = 8 };
 
 struct kv_arena {
     struct kv_arena *next;
@@ -42,7 +44,8 @@ static struct slice arena_copy(struct kv_batch *batch, struct slice bytes)
         return slice_of(NULL, 0);
     struct kv_arena *arena = batch->arena;
     if (arena == NULL || arena->size - arena->used < bytes.length) {
-        size_t size = bytes.length > ARENA_BLOCK_BYTES ? bytes.length : ARENA_BLOCK_BYTES;
+        size_t usual = arena == NULL ? ARENA_FIRST_BYTES : ARENA_BLOCK_BYTES;
+        size_t size = bytes.length > usual ? bytes.length : usual;
         arena = mem_alloc(sizeof *arena + size);
         arena->used = 0;
         arena->size = size;
@@ -60,7 +63,7 @@ static void append(struct kv_batch *batch, enum kv_op_kind kind, unsigned family
 {
     PRE(family < KV_FAMILIES_MAX);
     if (batch->count == batch->capacity) {
-        batch->capacity = batch->capacity == 0 ? 32 : batch->capacity * 2;
+        batch->capacity = batch->capacity == 0 ? OPS_FIRST : batch->capacity * 2;
         batch->ops = mem_realloc(batch->ops, batch->capacity * sizeof *batch->ops);
     }
     batch->ops[batch->count++] = (struct kv_op){

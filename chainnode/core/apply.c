@@ -53,7 +53,7 @@ static void delete_rows(const struct wire_forward *f, const struct cn_parts *par
 {
     struct cn_key key = cn_key_multi(f->chain, f->bucket, f->key, f->multi_high, f->multi_low);
     uint32_t count = 0;
-    for (uint32_t number = 1; number <= BOUND_PARTS; number++)
+    for (uint32_t number = 1; number <= parts->highest; number++)
         count += parts->items[number] != NULL ? 1u : 0u;
     if (count > DELETED_ONE_BY_ONE) {
         struct cn_key to =
@@ -62,7 +62,7 @@ static void delete_rows(const struct wire_forward *f, const struct cn_parts *par
         return;
     }
     kv_batch_delete(batch, CN_FAMILY_MULTI, cn_key_slice(&key));
-    for (uint32_t number = 1; number <= BOUND_PARTS; number++) {
+    for (uint32_t number = 1; number <= parts->highest; number++) {
         if (parts->items[number] == NULL)
             continue;
         key = cn_key_part(f->chain, f->bucket, f->key, f->multi_high, f->multi_low, number);
@@ -83,7 +83,7 @@ static void end_multi(struct cn_core *core, struct cn_chain *chain, const struct
     }
     struct wire_manifest manifest = wire_manifest_of(buf_slice(entry->payload));
     struct wire_part chosen = {0};
-    for (uint32_t number = 1; number <= BOUND_PARTS; number++) {
+    for (uint32_t number = 1; number <= parts->highest; number++) {
         const struct cn_part *part = parts->items[number];
         while (err == ERR_OK && chosen.number < number)
             err = wire_manifest_next(&manifest, &chosen);

@@ -78,6 +78,7 @@ struct cn_part {
 
 /* The parts of one upload by number; in the core's arena. */
 struct cn_parts {
+    uint32_t highest; /* the highest number among them; 0: there is none */
     const struct cn_part *items[BOUND_PARTS + 1];
 };
 

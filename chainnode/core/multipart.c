@@ -54,6 +54,13 @@ enum err cn_part_state(struct cn_core *core, const struct cn_chain *chain,
     return err;
 }
 
+static void parts_add(struct cn_parts *parts, uint32_t number, const struct cn_part *part)
+{
+    parts->items[number] = part;
+    if (number > parts->highest)
+        parts->highest = number;
+}
+
 /* The parts in rows that nothing newer in memory has replaced. */
 static enum err collect_rows(struct cn_core *core, const struct wire_forward *f,
                              struct cn_parts *parts)
@@ -77,7 +84,7 @@ static enum err collect_rows(struct cn_core *core, const struct wire_forward *f,
         struct cn_part *kept = cn_arena_alloc(core, sizeof *kept);
         *kept = part;
         kept->part.meta = cn_arena_keep(core, part.part.meta);
-        parts->items[part.part.number] = kept;
+        parts_add(parts, part.part.number, kept);
     }
     if (err == ERR_OK)
         err = core->kv.ops->iterator_err(rows);
@@ -99,7 +106,7 @@ enum err cn_parts_collect(struct cn_core *core, const struct cn_chain *chain,
             continue;
         struct cn_part *part = cn_arena_alloc(core, sizeof *part);
         *part = cn_part_of(&entry->f);
-        parts->items[entry->f.part] = part;
+        parts_add(parts, entry->f.part, part);
     }
     return collect_rows(core, f, parts);
 }
