@@ -25,6 +25,7 @@
     X(R3_STORED_BEFORE_RESET, "R3", "chain", "a disk completion from before a reset counts")       \
     X(R4_RESTART_IN_PLACE, "R4", "chain", "a restarted process resumes its place in the old row")  \
     X(R4_HIGHER_PROVES_DEATH, "R4", "master", "a higher incarnation proves death whatever its disk and boot") \
+    X(R4_OLDER_PROVEN, "R4", "master", "a second restart elsewhere proves a process of the old host dead") \
     X(R5_GOES_BACK, "R5", "chain", "a late older row takes a node back")                           \
     X(R5_DECIDED_RELAYED, "R5, R28", "chain", "peers are told a row that is only decided")         \
     X(R6_NO_WRITE_FLOOR, "R6", "chain", "a head admits below the write floor")                     \
@@ -40,6 +41,7 @@
     X(R11_SESSIONS_NOT_COPIED, "R11", "chain", "a copy carries no session rows")                   \
     X(R11_NO_SESSION_FLOOR, "R11", "chain", "an update of a forgotten session is executed")        \
     X(R11_FLOOR_NOT_COPIED, "R11", "chain", "a copy carries no session floor")                     \
+    X(R11_LOST_COPY_REFUSED, "R11", "client", "a copy on a connection that broke counts as refused") \
     X(R12_CHUNK_NOT_DURABLE, "R12", "chain", "an entry is durable before the chunk that it names") \
     X(R12_CHUNKS_NOT_COPIED, "R12", "chain", "a copy carries no chunks")                           \
     X(R13_SHOWS_UNDECIDED, "R13", "chain", "the tail shows an update that is not committed")       \
@@ -72,6 +74,7 @@
     X(R29_NO_WAIT, "R29", "master", "a removal does not wait for the last lease")                  \
     X(R29_TAIL_ONLY, "R29", "master", "only who is the tail now is waited for")                    \
     X(R30_FROM_RECEIPT, "R30", "chain", "a lease counts from its arrival")                         \
+    X(R30_PAGE_ORDER, "R30", "chain", "a map is installed although pages of it are missing")        \
     X(R30_ANY_MAP, "R30", "chain", "a lease is used with an older map than it was granted under")  \
     X(R30_ANY_BEAT, "R30", "chain", "a lease counts from the newest heartbeat, not from its own")  \
     X(R31_LEASE_WITHOUT_QUORUM, "R31", "raft", "a leader grants leases without recent answers")    \
@@ -94,6 +97,7 @@
     X(R37_NEW_HEAD_NOT_ASKED, "R37", "master", "a deletion goes on although a chain has a new head") \
     X(C28_PENDING_IGNORED, "R6, case 28", "chain", "a condition does not see pending updates")     \
     X(C41_WRITTEN_IS_DURABLE, "R8, case 41", "chain", "a later batch counts when an earlier one is stored") \
+    X(D14_ANY_BEAT, "D14", "master", "a dead member's late heartbeat activates the row in which it is alone") \
     X(D18_PART_AFTER_THE_END, "D18", "chain", "a part is taken by an upload that has ended")       \
     X(D18_ENDED_TWICE, "D18", "chain", "an upload that has ended is completed again")              \
     X(D18_OTHER_VERSION, "D18", "chain", "a part that was replaced is taken for the chosen one")   \

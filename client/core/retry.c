@@ -304,6 +304,8 @@ void retry_lost(struct cl_core *core, struct request *request, enum err err)
                    peer_describe(core, request->peer->id, name, sizeof name),
                    request->peer->down_text);
     request_free(core, request);
+    if (PLANTED(R11_LOST_COPY_REFUSED))
+        op->unsettled--;
     if (op_asks_list(op))
         list_reopen(op, part);
     else if (!was_newest)

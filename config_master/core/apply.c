@@ -86,7 +86,8 @@ void cm_apply_register_node(struct cm_apply *apply, const struct cm_item *item)
         bool same_disk = uuid_equal(&node->disk, &item->u.register_node.disk);
         bool same_boot = uuid_equal(&node->boot, &item->u.register_node.boot);
         bool is_proven = same_disk && same_boot; /* the directory lock changed hands on one host */
-        if ((is_proven && !is_older_one_named(state, node)) || PLANTED(R4_HIGHER_PROVES_DEATH))
+        bool is_alone = PLANTED(R4_OLDER_PROVEN) || !is_older_one_named(state, node);
+        if ((is_proven && is_alone) || PLANTED(R4_HIGHER_PROVES_DEATH))
             node->dead_below = incarnation;
         if (!same_disk)
             node->disk_since = incarnation;
