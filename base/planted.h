@@ -97,6 +97,7 @@
     X(R37_NEW_HEAD_NOT_ASKED, "R37", "master", "a deletion goes on although a chain has a new head") \
     X(C28_PENDING_IGNORED, "R6, case 28", "chain", "a condition does not see pending updates")     \
     X(C41_WRITTEN_IS_DURABLE, "R8, case 41", "chain", "a later batch counts when an earlier one is stored") \
+    X(D3_PURGED_AHEAD, "D3, R33", "chain", "chunks are purged that pending rows on disk still name") \
     X(D14_ANY_BEAT, "D14", "master", "a dead member's late heartbeat activates the row in which it is alone") \
     X(D18_PART_AFTER_THE_END, "D18", "chain", "a part is taken by an upload that has ended")       \
     X(D18_ENDED_TWICE, "D18", "chain", "an upload that has ended is completed again")              \

@@ -16,7 +16,7 @@ static void purge_upload(struct cn_core *core, const struct wire_forward *f, uin
     if ((high | low) == 0)
         return;
     cn_purge_row_put(batch, f->chain, high, low, f->origin.lsn);
-    cn_purge_add(core, f->chain, high, low);
+    cn_purge_add(core, f->chain, high, low, f->origin.lsn);
 }
 
 /* All chunks of a value that is not there any more. */

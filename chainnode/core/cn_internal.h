@@ -275,6 +275,7 @@ struct cn_purge {
     uint32_t chain;
     uint64_t upload_high;
     uint64_t upload_low;
+    uint64_t lsn; /* of the entry that gave the chunks away */
     uint64_t due_us;
 };
 
@@ -673,7 +674,7 @@ void cn_upload_state_release(struct cn_upload_state *state);
 void cn_uploads_tick(struct cn_core *core);
 void cn_uploads_free(struct cn_core *core);
 bool cn_purge_key(struct slice key, uint64_t *ret_high, uint64_t *ret_low);
-void cn_purge_add(struct cn_core *core, uint32_t chain, uint64_t high, uint64_t low);
+void cn_purge_add(struct cn_core *core, uint32_t chain, uint64_t high, uint64_t low, uint64_t lsn);
 bool cn_purge_is_due(const struct cn_core *core);
 void cn_purge_write(struct cn_core *core, struct kv_batch *batch);
 

@@ -166,7 +166,7 @@ static enum err load_purges(struct cn_core *core)
             break;
         }
         cn_purge_add(core, bytes_get_u32(key.data), bytes_get_u64(key.data + 4),
-                     bytes_get_u64(key.data + 12));
+                     bytes_get_u64(key.data + 12), lsn);
     }
     if (err == ERR_OK)
         err = core->kv.ops->iterator_err(rows);

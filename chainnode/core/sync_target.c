@@ -248,8 +248,9 @@ static void note_purges(struct cn_core *core, const struct cn_sync_message *rang
     while (cn_sync_next(&cursor, &key, &value)) {
         uint64_t high;
         uint64_t low;
-        if (cn_purge_key(key, &high, &low))
-            cn_purge_add(core, range->items.chain, high, low);
+        uint64_t lsn;
+        if (cn_purge_key(key, &high, &low) && cn_purge_row_decode(value, &lsn))
+            cn_purge_add(core, range->items.chain, high, low, lsn);
     }
 }
 

@@ -54,6 +54,13 @@ static void assert_all_equal(uint32_t a, uint32_t b)
     ck_assert(world_same_rows(world, 0, a, b));
 }
 
+static bool loses_marks(struct world *of, const struct world_message *message, void *context)
+{
+    (void)of;
+    (void)context;
+    return message->message.type != WIRE_MARK;
+}
+
 START_TEST(an_empty_node_joins)
 {
     put_many(0, 300, "value");
@@ -327,8 +334,6 @@ START_TEST(chunks_and_open_uploads_join_too)
 }
 END_TEST
 
-/* The source's rows may show more than what was reported stored there. Applying an older update
- * over a newer row would purge the chunks of the newer one. */
 /* Simulator seed 400003475. A node alone starts its chain again with an undecided chunk; the upload
  * is dropped, and the chunk's row with it, before the joiner was sent the chunk. */
 START_TEST(a_chunk_whose_upload_was_dropped_since_is_sent_to_the_joiner)
@@ -357,6 +362,50 @@ START_TEST(a_chunk_whose_upload_was_dropped_since_is_sent_to_the_joiner)
 }
 END_TEST
 
+/* Simulator seed 64072. The copy is complete and holds orders to purge that are ahead of what the
+ * joiner has applied; the power goes. The grace passes before its chain is started again, and the
+ * undecided chunks must still be there. */
+START_TEST(what_pending_rows_name_is_not_purged_before_they_are_applied)
+{
+    world_row_push(world, 0, "1", 0);
+    world_run(world);
+    world->is_link_cut[1][3] = true; /* the joiner announces itself, and hears nothing */
+    world_row_push(world, 0, "1", 3);
+    world_run(world);
+    world->nodes[1].are_stores_held = true; /* applied and visible, not reported stored */
+    world_stage(world, 0, "large", 7, 0, "bytes");
+    world_publish(world, 0, "large", 7, 1, 5, 5);
+    world_put(world, 0, "large", "small now");
+    for (unsigned i = 0; i < 6; i++) {
+        world_flush(world);
+        if (world_view(world, 1, 0).committed < 3)
+            world_complete_store(world, 1);
+    }
+    ck_assert_uint_eq(world_view(world, 1, 0).committed, 3);
+    ck_assert_uint_eq(world_rows(world, 1, CN_FAMILY_PURGE, 0), 1);
+    world->filter = loses_marks;
+    world->is_link_cut[1][3] = false;
+    for (unsigned i = 0; i < 200 && world_rows(world, 3, CN_FAMILY_PURGE, 0) == 0; i++)
+        world_advance(world, 10000);
+    world_advance(world, 300000);
+    ck_assert_uint_eq(world_rows(world, 3, CN_FAMILY_PENDING, 0), 3);
+    ck_assert_uint_eq(world_rows(world, 3, CN_FAMILY_CHUNKS, 0), 1);
+    world_crash(world, 1, 0);
+    world_crash(world, 3, SIZE_MAX);
+    world_restart(world, 3);
+    world_advance(world, 5000000); /* beyond the grace */
+    world_row_push(world, 0, "3", 0);
+    world_advance(world, 300000);
+    ck_assert_int_eq(world->nodes[3].halted, ERR_OK);
+    ck_assert_uint_eq(world_view(world, 3, 0).committed, 3);
+    assert_value(world, world_get(world, 0, "large"), "small now");
+    world_advance(world, 5000000);
+    ck_assert_uint_eq(world_rows(world, 3, CN_FAMILY_CHUNKS, 0), 0);
+}
+END_TEST
+
+/* The source's rows may show more than what was reported stored there. Applying an older update
+ * over a newer row would purge the chunks of the newer one. */
 START_TEST(an_older_live_update_leaves_a_newer_copied_row_alone)
 {
     world_stage(world, 0, "big", 71, 0, "aaaa");
@@ -460,6 +509,7 @@ int main(void)
     tcase_add_test(tests, a_copy_carries_the_session_floor);
     tcase_add_test(tests, chunks_and_open_uploads_join_too);
     tcase_add_test(tests, a_chunk_whose_upload_was_dropped_since_is_sent_to_the_joiner);
+    tcase_add_test(tests, what_pending_rows_name_is_not_purged_before_they_are_applied);
     tcase_add_test(tests, an_older_live_update_leaves_a_newer_copied_row_alone);
     tcase_add_test(tests, positions_of_an_earlier_copy_count_for_nothing);
     tcase_add_test(tests, a_joiner_that_lags_too_far_starts_its_copy_again);
