@@ -79,6 +79,10 @@ struct catena_options {
     uint32_t window_bytes; /* in flight per stream; 0 = 8 MiB. Bounds a stream's memory */
     uint32_t requests_max; /* in flight per client; 0 = 1,024. More block (or get CATENA_BUSY if
                               async) */
+    /* On the library's thread, like callbacks: after those of one round, before it waits. Who hands
+     * results over to other threads can wake them here, once for many. NULL: none. */
+    void (*round_ended)(void *context);
+    void *round_context;
 };
 
 #define CATENA_OPTIONS_INIT                                                                        \
@@ -215,6 +219,12 @@ CATENA_API enum catena_status catena_get_async(struct catena_client *client, con
                                                const void *key, size_t key_length,
                                                const struct catena_op_options *options,
                                                catena_callback callback, void *context);
+/* Between the two, the library's thread is not woken for what the calling thread starts with
+ * asynchronous calls, but at the end for all of it: one change of threads for many small
+ * operations. They may begin earlier, and blocking calls work as ever. Not nested; not in
+ * callbacks, which need neither. */
+CATENA_API void catena_batch_begin(struct catena_client *client);
+CATENA_API void catena_batch_end(struct catena_client *client);
 CATENA_API enum catena_status catena_stat_async(struct catena_client *client, const char *bucket,
                                                 const void *key, size_t key_length,
                                                 const struct catena_op_options *options,
@@ -272,6 +282,10 @@ catena_get_stream_open_async(struct catena_client *client, const char *bucket, c
  * CATENA_NO_KEY: the object was replaced or deleted long enough ago for its bytes to be gone. */
 CATENA_API enum catena_status catena_get_stream_read(struct catena_get_stream *stream, void *bytes,
                                                      size_t size, size_t *ret_length);
+/* The same without a copy: *ret_bytes are the library's, valid until the next call on the stream.
+ * At most size of them. */
+CATENA_API enum catena_status catena_get_stream_next(struct catena_get_stream *stream, size_t size,
+                                                     const void **ret_bytes, size_t *ret_length);
 CATENA_API void catena_get_stream_close(struct catena_get_stream *stream);
 
 /* Listing in byte order of keys; complete or an error, never short. */

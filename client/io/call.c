@@ -5,15 +5,61 @@
 #include "base/contract.h"
 #include "client/io/client.h"
 
-void call_start(struct catena_client *client, struct call *call)
+/* The batch of a thread that is inside one. */
+static _Thread_local struct {
+    const struct catena_client *client;
+    bool is_wake_due;
+} batch;
+
+/* Call with the mutex held. True: the caller has to wake the engine, without it. */
+static bool must_wake(struct catena_client *client)
+{
+    if (client->is_woken || engine_is_this_thread(client))
+        return false; /* it looks at the queues before it waits */
+    client->is_woken = true;
+    return true;
+}
+
+static void start(struct catena_client *client, struct call *call, bool may_wait)
 {
     pthread_mutex_lock(&client->mutex);
-    bool was_empty = list_is_empty(&client->queue);
     call->number = client->next_number++;
     call->submit.op = call->number;
     list_append(&client->queue, &call->node);
+    bool wakes = !may_wait && must_wake(client);
     pthread_mutex_unlock(&client->mutex);
-    if (was_empty && !engine_is_this_thread(client))
+    if (wakes)
+        transport_wake(client->transport);
+}
+
+void call_start(struct catena_client *client, struct call *call)
+{
+    start(client, call, false);
+}
+
+void call_start_in_batch(struct catena_client *client, struct call *call)
+{
+    bool is_in_batch = batch.client == client;
+    batch.is_wake_due = batch.is_wake_due || is_in_batch;
+    start(client, call, is_in_batch);
+}
+
+void catena_batch_begin(struct catena_client *client)
+{
+    batch.client = client;
+}
+
+void catena_batch_end(struct catena_client *client)
+{
+    bool is_wake_due = batch.is_wake_due;
+    batch.client = NULL;
+    batch.is_wake_due = false;
+    if (!is_wake_due)
+        return;
+    pthread_mutex_lock(&client->mutex);
+    bool wakes = !list_is_empty(&client->queue) && must_wake(client);
+    pthread_mutex_unlock(&client->mutex);
+    if (wakes)
         transport_wake(client->transport);
 }
 
@@ -26,8 +72,10 @@ void call_cancel(struct catena_client *client, const struct call *call)
             mem_realloc(client->cancels, client->cancels_capacity * sizeof *client->cancels);
     }
     client->cancels[client->cancels_count++] = call->number;
+    bool wakes = must_wake(client);
     pthread_mutex_unlock(&client->mutex);
-    transport_wake(client->transport);
+    if (wakes)
+        transport_wake(client->transport);
 }
 
 uint64_t deadline_after(const struct catena_client *client, uint32_t timeout_ms)

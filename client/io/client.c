@@ -82,6 +82,8 @@ static enum catena_status configure(struct catena_client *client,
         options->window_bytes == 0 ? DEFAULT_WINDOW_BYTES : options->window_bytes;
     client->requests_max =
         options->requests_max == 0 ? DEFAULT_REQUESTS_MAX : options->requests_max;
+    client->round_ended = options->round_ended;
+    client->round_context = options->round_context;
     const char *masters = options->masters != NULL ? options->masters : getenv("CATENA_MASTERS");
     if (masters == NULL)
         return fail_text(CATENA_INVALID,

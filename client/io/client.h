@@ -48,6 +48,7 @@ struct catena_client {
     uint32_t cancels_capacity;
     uint64_t next_number;
     uint32_t slots_used;
+    bool is_woken; /* since the engine last drained the queues */
     bool is_closing;
 
     /* fixed after open */
@@ -55,6 +56,8 @@ struct catena_client {
     uint32_t timeout_ms;
     uint32_t window_bytes;
     uint32_t requests_max;
+    void (*round_ended)(void *context);
+    void *round_context;
     char **addresses;
     uint32_t addresses_count;
 
@@ -63,7 +66,8 @@ struct catena_client {
     struct links *links;
     struct cl_core *core;
     struct cl_effects effects;
-    struct map calls; /* number -> struct call */
+    struct map calls;     /* number -> struct call */
+    bool has_called_back; /* in this round */
     struct wire_hello hello;
 };
 
@@ -89,6 +93,8 @@ bool engine_is_this_thread(const struct catena_client *client);
 /* call.c */
 /* Hands the call to the engine; call->done runs exactly once, later. From any thread. */
 void call_start(struct catena_client *client, struct call *call);
+/* The same for an asynchronous operation: in a batch of this thread's it may wait for its end. */
+void call_start_in_batch(struct catena_client *client, struct call *call);
 void call_cancel(struct catena_client *client, const struct call *call);
 /* One of requests_max slots. Blocks until the deadline if `may_block`. False: none. */
 bool slot_take(struct catena_client *client, bool may_block, uint64_t deadline_us);
@@ -196,6 +202,9 @@ enum catena_status download_open(struct catena_client *client, struct target *ta
                                  uint64_t offset, uint64_t length, struct download **ret_download,
                                  struct catena_info *ret_info);
 enum catena_status download_read(struct download *download, void *bytes, size_t size,
+                                 size_t *ret_length);
+/* What it gives stays until the next call. */
+enum catena_status download_next(struct download *download, size_t size, const void **ret_bytes,
                                  size_t *ret_length);
 uint64_t download_length(const struct download *download);
 void download_free(struct download *download);

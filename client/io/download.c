@@ -8,8 +8,8 @@
  * beginning. If the object is replaced and its chunks are purged meanwhile, reading fails; it never
  * mixes two versions. Whoever reads a whole piece also checks the checksum of the piece.
  *
- * Memory: at most window_bytes of chunks asked or waiting to be read, the one being read, and 56
- * bytes for each piece. */
+ * Memory: at most window_bytes of chunks asked or waiting to be read, the one being read (and the
+ * one before, while its last bytes are lent), and 56 bytes for each piece. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +46,7 @@ struct download {
     uint32_t at;                 /* the piece that holds `offset` */
     struct checksum_stream *sum; /* NULL unless this piece is read from its first byte on */
     struct buf *current;         /* the chunk being read */
+    struct buf *lent;            /* the chunk that download_next gave bytes of */
     uint64_t current_offset;     /* of its first byte */
     uint32_t ask_piece;          /* the next chunk to ask for */
     uint32_t ask_index;
@@ -240,6 +241,7 @@ static void download_destroy(struct download *download)
         fetch_free(download->ring[i]);
     mem_free(download->ring);
     buf_unref(download->current);
+    buf_unref(download->lent);
     checksum_stream_free(download->sum);
     mem_free(download->pieces);
     pthread_cond_destroy(&download->is_changed);
@@ -409,22 +411,25 @@ static void drop_current(struct download *download)
     download->current = NULL;
 }
 
-/* Copies from the current chunk; goes on to the next piece at the end of this one. */
-static size_t copy_out(struct download *download, uint8_t *bytes, size_t size)
+/* What can be read of the current chunk, at most size bytes. */
+static struct slice available(const struct download *download, size_t size)
 {
     struct slice chunk = buf_slice(download->current);
     uint64_t within = download->offset - download->current_offset;
-    uint64_t available = chunk.length - within;
+    uint64_t length = chunk.length - within;
     uint64_t wanted = download->end - download->offset;
-    if (wanted > available)
-        wanted = available;
-    if (wanted > size)
-        wanted = size;
-    memcpy(bytes, chunk.data + within, wanted);
+    if (length > wanted)
+        length = wanted;
+    return slice_of(chunk.data + within, length > size ? size : length);
+}
+
+/* They were read; goes on to the next piece at the end of this one. */
+static void pass(struct download *download, struct slice bytes)
+{
     if (download->sum != NULL)
-        checksum_stream_update(download->sum, slice_of(chunk.data + within, wanted));
-    download->offset += wanted;
-    if (within + wanted == chunk.length)
+        checksum_stream_update(download->sum, bytes);
+    download->offset += bytes.length;
+    if (download->offset == download->current_offset + download->current->length)
         drop_current(download);
     const struct piece *piece = &download->pieces[download->at];
     if (download->offset == piece->begin + piece->size) {
@@ -433,12 +438,31 @@ static size_t copy_out(struct download *download, uint8_t *bytes, size_t size)
         download->at++;
         begin_piece(download);
     }
-    return wanted;
+}
+
+static size_t copy_out(struct download *download, uint8_t *bytes, size_t size)
+{
+    struct slice from = available(download, size);
+    memcpy(bytes, from.data, from.length);
+    pass(download, from);
+    return from.length;
 }
 
 static enum catena_status download_status(const struct download *download)
 {
     return fail_text(status_of_err(download->err), "%s", download->text);
+}
+
+/* Gets a chunk to read if there is none, and asks for more. */
+static enum take need_chunk(struct download *download, bool may_block)
+{
+    if (download->current != NULL)
+        return TAKE_CHUNK;
+    ask_ahead(download);
+    enum take taken = take_chunk(download, may_block);
+    if (taken == TAKE_CHUNK)
+        ask_ahead(download);
+    return taken;
 }
 
 enum catena_status download_read(struct download *download, void *bytes, size_t size,
@@ -447,22 +471,39 @@ enum catena_status download_read(struct download *download, void *bytes, size_t 
     uint8_t *out = bytes;
     size_t filled = 0;
     while (filled < size && download->offset < download->end && !download->is_corrupt) {
-        if (download->current == NULL) {
-            ask_ahead(download);
-            /* Bytes that are there are handed over before anything is waited for. */
-            enum take taken = take_chunk(download, filled == 0);
-            if (taken == TAKE_FAILED)
-                return download_status(download);
-            if (taken == TAKE_NOTHING_YET)
-                break;
-            ask_ahead(download);
-        }
+        /* Bytes that are there are handed over before anything is waited for. */
+        enum take taken = need_chunk(download, filled == 0);
+        if (taken == TAKE_FAILED)
+            return download_status(download);
+        if (taken == TAKE_NOTHING_YET)
+            break;
         filled += copy_out(download, out + filled, size - filled);
     }
     if (download->is_corrupt)
         return download_status(download);
     *ret_length = filled;
     return succeed();
+}
+
+enum catena_status download_next(struct download *download, size_t size, const void **ret_bytes,
+                                 size_t *ret_length)
+{
+    buf_unref(download->lent);
+    download->lent = NULL;
+    if (download->offset < download->end && !download->is_corrupt) {
+        if (need_chunk(download, true) == TAKE_FAILED)
+            return download_status(download);
+        struct slice bytes = available(download, size);
+        download->lent = buf_ref(download->current);
+        pass(download, bytes);
+        *ret_bytes = bytes.data;
+        *ret_length = bytes.length;
+    }
+    if (!download->is_corrupt)
+        return succeed();
+    *ret_bytes = NULL;
+    *ret_length = 0;
+    return download_status(download);
 }
 
 /* ---- asynchronous: driven by completions on the engine's thread ---- */

@@ -6,7 +6,7 @@
 #include "base/contract.h"
 #include "client/io/client.h"
 
-enum { EVENTS_MAX = 64 };
+enum { EVENTS_MAX = 64, GATHERED_MAX = 64 };
 
 static _Thread_local const struct catena_client *engine_of_this_thread;
 
@@ -41,7 +41,15 @@ static void finish_call(struct catena_client *client, struct cl_effect *effect)
         .payload = effect->message.payload,
         .map = cl_core_map(client->core),
     };
+    client->has_called_back = true;
     call->done(call, &end);
+}
+
+static void end_round(struct catena_client *client)
+{
+    if (client->has_called_back && client->round_ended != NULL)
+        client->round_ended(client->round_context);
+    client->has_called_back = false;
 }
 
 static void run_effects(struct catena_client *client)
@@ -91,6 +99,7 @@ static bool drain_queue(struct catena_client *client, bool *ret_is_closing)
     client->cancels = NULL;
     client->cancels_count = 0;
     client->cancels_capacity = 0;
+    client->is_woken = false;
     *ret_is_closing = client->is_closing;
     pthread_mutex_unlock(&client->mutex);
 
@@ -178,6 +187,7 @@ static void *engine_main(void *context)
     struct catena_client *client = context;
     struct transport_event *events = mem_alloc(EVENTS_MAX * sizeof *events);
     bool is_closing = false;
+    uint32_t gathered = 0; /* events since messages left */
     engine_of_this_thread = client;
     for (;;) {
         while (drain_queue(client, &is_closing))
@@ -189,8 +199,18 @@ static void *engine_main(void *context)
             step(client, &tick);
             continue; /* callbacks may have started calls */
         }
-        transport_flush(client->transport);
-        uint32_t count = transport_wait(client->transport, events, EVENTS_MAX, wait_us(client));
+        /* What is there already is taken first: more leaves together, and more is handed on
+         * together. */
+        uint32_t count = 0;
+        if (gathered < GATHERED_MAX)
+            count = transport_wait(client->transport, events, EVENTS_MAX, 0);
+        gathered += count;
+        if (count == 0) {
+            gathered = 0;
+            transport_flush(client->transport);
+            end_round(client);
+            count = transport_wait(client->transport, events, EVENTS_MAX, wait_us(client));
+        }
         for (uint32_t i = 0; i < count; i++)
             handle_event(client, &events[i]);
         learn_cluster(client);
@@ -198,6 +218,7 @@ static void *engine_main(void *context)
     /* Callbacks of cancelled calls may start more of them: until nothing is left. */
     do {
         cancel_all(client);
+        end_round(client);
     } while (drain_queue(client, &is_closing) || client->calls.count > 0);
     transport_flush(client->transport);
     mem_free(events);

@@ -271,7 +271,7 @@ static enum catena_status run_async(struct catena_client *client, enum cl_op_kin
         target_begin(client, bucket, key, key_length, options, false, &target);
     if (status != CATENA_OK)
         return status;
-    call_start(client, &async_new(client, &target, kind, callback, context)->call);
+    call_start_in_batch(client, &async_new(client, &target, kind, callback, context)->call);
     return succeed();
 }
 
@@ -297,7 +297,7 @@ enum catena_status catena_put_async(struct catena_client *client, const char *bu
     async->call.submit.payload = async->payload;
     async->call.submit.size = value_length;
     async->call.submit.checksum = checksum_bytes(buf_slice(async->payload));
-    call_start(client, &async->call);
+    call_start_in_batch(client, &async->call);
     return succeed();
 }
 

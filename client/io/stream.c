@@ -215,7 +215,7 @@ enum catena_status catena_get_stream_open_async(struct catena_client *client, co
     target_fill(&opening->target, &opening->call.submit);
     opening->call.submit.kind = CL_OP_GET;
     opening->call.submit.deadline_us = deadline_after(client, target.options.timeout_ms);
-    call_start(client, &opening->call);
+    call_start_in_batch(client, &opening->call);
     return succeed();
 }
 
@@ -226,6 +226,17 @@ enum catena_status catena_get_stream_read(struct catena_get_stream *stream, void
         return fail_text(CATENA_INVALID, "the stream, the buffer or the length is missing");
     *ret_length = 0;
     return download_read(stream->download, bytes, size, ret_length);
+}
+
+enum catena_status catena_get_stream_next(struct catena_get_stream *stream, size_t size,
+                                          const void **ret_bytes, size_t *ret_length)
+{
+    if (stream == NULL || ret_bytes == NULL || ret_length == NULL || size == 0)
+        return fail_text(CATENA_INVALID, "the stream, the place for the bytes or the size is "
+                                         "missing");
+    *ret_bytes = NULL;
+    *ret_length = 0;
+    return download_next(stream->download, size, ret_bytes, ret_length);
 }
 
 void catena_get_stream_close(struct catena_get_stream *stream)

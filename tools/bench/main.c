@@ -302,6 +302,7 @@ static int run(struct bench *bench)
             return 1;
         run_small(bench);
         run_large(bench);
+        s3_target_release(&bench->target);
         catena_close(bench->client);
     }
     struct text text;

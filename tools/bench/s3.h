@@ -3,6 +3,9 @@
 #ifndef CATENA_TOOLS_BENCH_S3_H
 #define CATENA_TOOLS_BENCH_S3_H
 
+#include <openssl/types.h>
+#include <time.h>
+
 #include "tools/bench/bench.h"
 
 enum { S3_HEAD_BYTES_MAX = 8192, S3_HASH_TEXT_SIZE = 65 };
@@ -15,8 +18,14 @@ struct s3_target {
     const char *secret;
     char host[256];
     char port[8];
-    char date[9]; /* of the signing key, which is made anew when the day changes */
-    uint8_t signing_key[32];
+    /* Made once, and the key anew when the day changes: the load must cost less than what it
+     * measures. */
+    EVP_MD *sha256;
+    EVP_MD_CTX *digest;
+    EVP_MAC_CTX *mac; /* with the signing key */
+    char date[9];     /* of the signing key */
+    time_t second;    /* of the stamp */
+    char stamp[17];
 };
 
 /* One connection and the exchange on it. */
@@ -40,7 +49,9 @@ enum s3_progress { S3_GOES_ON, S3_COMPLETE, S3_BROKEN };
 bool s3_target_init(struct s3_target *target, const char *address, const char *bucket,
                     struct text *error);
 /* The SHA-256 of the body as requests name it. */
-void s3_hash(const void *body, uint64_t length, char text[S3_HASH_TEXT_SIZE]);
+void s3_hash(struct s3_target *target, const void *body, uint64_t length,
+             char text[S3_HASH_TEXT_SIZE]);
+void s3_target_release(struct s3_target *target);
 /* -1: could not connect (errno). */
 int s3_connect(const struct s3_target *target);
 

@@ -4,8 +4,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/bench/s3.h"
@@ -21,6 +20,31 @@
 enum { RECEIVE_BYTES = 256 * 1024 };
 
 static const char region[] = "us-east-1";
+
+static void must(bool is_good)
+{
+    if (is_good)
+        return;
+    (void)fprintf(stderr, "catena-bench: OpenSSL has no SHA-256 or no memory\n");
+    exit(1);
+}
+
+static void begin_crypto(struct s3_target *target)
+{
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    target->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    target->digest = EVP_MD_CTX_new();
+    target->mac = EVP_MAC_CTX_new(hmac);
+    must(target->sha256 != NULL && target->digest != NULL && target->mac != NULL);
+    EVP_MAC_free(hmac); /* the context holds it */
+}
+
+void s3_target_release(struct s3_target *target)
+{
+    EVP_MD_free(target->sha256);
+    EVP_MD_CTX_free(target->digest);
+    EVP_MAC_CTX_free(target->mac);
+}
 
 bool s3_target_init(struct s3_target *target, const char *address, const char *bucket,
                     struct text *error)
@@ -40,6 +64,7 @@ bool s3_target_init(struct s3_target *target, const char *address, const char *b
     } else {
         (void)snprintf(target->host, sizeof target->host, "%.*s", (int)(colon - address), address);
         (void)snprintf(target->port, sizeof target->port, "%s", colon + 1);
+        begin_crypto(target);
     }
     return error->length == 0;
 }
@@ -54,10 +79,13 @@ static void hex(const uint8_t bytes[SHA256_DIGEST_LENGTH], char text[S3_HASH_TEX
     text[S3_HASH_TEXT_SIZE - 1] = '\0';
 }
 
-void s3_hash(const void *body, uint64_t length, char text[S3_HASH_TEXT_SIZE])
+void s3_hash(struct s3_target *target, const void *body, uint64_t length,
+             char text[S3_HASH_TEXT_SIZE])
 {
     uint8_t hash[SHA256_DIGEST_LENGTH];
-    (void)SHA256(body, length, hash);
+    must(EVP_DigestInit_ex2(target->digest, target->sha256, NULL) == 1 &&
+         EVP_DigestUpdate(target->digest, body, length) == 1 &&
+         EVP_DigestFinal_ex(target->digest, hash, NULL) == 1);
     hex(hash, text);
 }
 
@@ -99,39 +127,57 @@ void s3_exchange_release(struct s3_exchange *exchange)
 
 /* ---- the request ---- */
 
+/* key NULL: the one of before. */
+static void hmac(struct s3_target *target, const void *key, size_t key_length, const char *text,
+                 uint8_t ret_mac[SHA256_DIGEST_LENGTH])
+{
+    static char name[] = "SHA256";
+    const OSSL_PARAM digest[] = {OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 6),
+                                 OSSL_PARAM_END};
+    size_t length = 0;
+    must(EVP_MAC_init(target->mac, key, key_length, key == NULL ? NULL : digest) == 1 &&
+         EVP_MAC_update(target->mac, (const uint8_t *)text, strlen(text)) == 1 &&
+         EVP_MAC_final(target->mac, ret_mac, &length, SHA256_DIGEST_LENGTH) == 1);
+}
+
 /* Source: "Authenticating Requests (AWS Signature Version 4)" of the S3 API reference. */
-static void make_signing_key(struct s3_target *target)
+static void set_day(struct s3_target *target)
 {
     const char *const steps[] = {target->date, region, "s3", "aws4_request"};
     char secret[256];
-    const uint8_t *key = (const uint8_t *)secret;
-    int key_length = snprintf(secret, sizeof secret, "AWS4%s", target->secret);
+    uint8_t mac[SHA256_DIGEST_LENGTH];
+    const void *key = secret;
+    size_t key_length = (size_t)snprintf(secret, sizeof secret, "AWS4%s", target->secret);
+    memcpy(target->date, target->stamp, sizeof target->date - 1);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        uint8_t next[SHA256_DIGEST_LENGTH];
-        (void)HMAC(EVP_sha256(), key, key_length, (const uint8_t *)steps[i], strlen(steps[i]), next,
-                   NULL);
-        memcpy(target->signing_key, next, sizeof next);
-        key = target->signing_key;
-        key_length = SHA256_DIGEST_LENGTH;
+        hmac(target, key, key_length, steps[i], mac);
+        key = mac;
+        key_length = sizeof mac;
     }
+    hmac(target, mac, sizeof mac, "", mac); /* stays in the context */
 }
 
-static void sign(struct s3_target *target, const char *canonical, const char *stamp, char text[65])
+static void set_time(struct s3_target *target)
+{
+    struct tm utc;
+    time_t now = time(NULL);
+    if (now == target->second)
+        return;
+    target->second = now;
+    (void)strftime(target->stamp, sizeof target->stamp, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+    if (strncmp(target->date, target->stamp, sizeof target->date - 1) != 0)
+        set_day(target);
+}
+
+static void sign(struct s3_target *target, const char *canonical, char text[S3_HASH_TEXT_SIZE])
 {
     char hash[S3_HASH_TEXT_SIZE];
     char string[256];
-    uint8_t signature[32];
-    unsigned length = 0;
-    if (strncmp(target->date, stamp, 8) != 0) {
-        memcpy(target->date, stamp, 8);
-        make_signing_key(target);
-    }
-    s3_hash(canonical, strlen(canonical), hash);
-    int string_length =
-        snprintf(string, sizeof string, "AWS4-HMAC-SHA256\n%s\n%s/%s/s3/aws4_request\n%s", stamp,
-                 target->date, region, hash);
-    (void)HMAC(EVP_sha256(), target->signing_key, sizeof target->signing_key,
-               (const uint8_t *)string, (size_t)string_length, signature, &length);
+    uint8_t signature[SHA256_DIGEST_LENGTH];
+    s3_hash(target, canonical, strlen(canonical), hash);
+    (void)snprintf(string, sizeof string, "AWS4-HMAC-SHA256\n%s\n%s/%s/s3/aws4_request\n%s",
+                   target->stamp, target->date, region, hash);
+    hmac(target, NULL, 0, string, signature);
     hex(signature, text);
 }
 
@@ -139,27 +185,24 @@ void s3_exchange_begin(struct s3_exchange *exchange, struct s3_target *target, c
                        const char *key, const char *query, const uint8_t *body,
                        uint64_t body_length, const char *body_hash)
 {
-    char stamp[17];
-    char signature[65];
+    char signature[S3_HASH_TEXT_SIZE];
     char path[1200];
     char canonical[4096];
-    struct tm utc;
-    time_t now = time(NULL);
-    (void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+    set_time(target);
     (void)snprintf(path, sizeof path, "/%s%s%s", target->bucket, key == NULL ? "" : "/",
                    key == NULL ? "" : key);
     (void)snprintf(canonical, sizeof canonical,
                    "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:%s\nx-amz-date:%s\n\n"
                    "host;x-amz-content-sha256;x-amz-date\n%s",
-                   method, path, query, target->address, body_hash, stamp, body_hash);
-    sign(target, canonical, stamp, signature);
+                   method, path, query, target->address, body_hash, target->stamp, body_hash);
+    sign(target, canonical, signature);
     exchange->request.length = 0;
     text_append(&exchange->request,
                 "%s %s%s%s HTTP/1.1\r\nHost: %s\r\nx-amz-content-sha256: %s\r\nx-amz-date: %s\r\n"
                 "Authorization: AWS4-HMAC-SHA256 Credential=%s/%s/%s/s3/aws4_request, "
                 "SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=%s\r\n",
-                method, path, *query == '\0' ? "" : "?", query, target->address, body_hash, stamp,
-                target->access_key, target->date, region, signature);
+                method, path, *query == '\0' ? "" : "?", query, target->address, body_hash,
+                target->stamp, target->access_key, target->date, region, signature);
     if (body != NULL)
         text_append(&exchange->request, "Content-Length: %llu\r\n",
                     (unsigned long long)body_length);
@@ -236,7 +279,7 @@ static ssize_t take_head(struct s3_exchange *exchange, const char *bytes, size_t
 enum s3_progress s3_exchange_receive(struct s3_exchange *exchange, struct text *keep)
 {
     static char bytes[RECEIVE_BYTES]; /* the bench has one thread for this */
-    for (;;) {
+    for (;;) {                        /* until nothing is there */
         ssize_t got = recv(exchange->fd, bytes, sizeof bytes, 0);
         if (got < 0 && errno == EAGAIN)
             return S3_GOES_ON;
@@ -250,5 +293,7 @@ enum s3_progress s3_exchange_receive(struct s3_exchange *exchange, struct text *
         exchange->received += (uint64_t)(got - head);
         if (exchange->has_head && exchange->received >= exchange->expected)
             return exchange->received == exchange->expected ? S3_COMPLETE : S3_BROKEN;
+        if ((size_t)got < sizeof bytes)
+            return S3_GOES_ON; /* that was all for now */
     }
 }

@@ -99,29 +99,37 @@ static void on_complete(struct load *load, struct slot *slot)
     }
 }
 
-/* As much as can be done on a connection without waiting. */
+static void fail(struct load *load, struct slot *slot)
+{
+    note_error(load->result, "the connection broke", 0);
+    stop(load, slot);
+}
+
+/* The next request of a connection. Its answer takes a while: it is not looked for here. */
+static void begin(struct load *load, struct slot *slot)
+{
+    start(load, slot);
+    if (push(load, slot) == S3_BROKEN)
+        fail(load, slot);
+}
+
+/* What an event is about. */
 static void work(struct load *load, struct slot *slot)
 {
-    for (;;) {
-        enum s3_progress progress = push(load, slot);
-        if (progress == S3_GOES_ON)
-            progress = s3_exchange_receive(&slot->exchange, NULL);
-        if (progress == S3_GOES_ON)
-            return;
-        if (progress == S3_BROKEN) {
-            note_error(load->result, "the connection broke", 0);
-            stop(load, slot);
-            return;
-        }
-        on_complete(load, slot);
-        bool is_all_put = load->settings->once && load->operation == BENCH_PUT &&
-                          load->next_key >= load->key_count;
-        if (bench_now_ns() >= load->end_ns || load->result->errors >= ERRORS_MAX || is_all_put) {
-            stop(load, slot);
-            return;
-        }
-        start(load, slot);
-    }
+    enum s3_progress progress = slot->wants_write ? push(load, slot) : S3_GOES_ON;
+    if (progress == S3_GOES_ON)
+        progress = s3_exchange_receive(&slot->exchange, NULL);
+    if (progress == S3_BROKEN)
+        fail(load, slot);
+    if (progress != S3_COMPLETE)
+        return;
+    on_complete(load, slot);
+    bool is_all_put =
+        load->settings->once && load->operation == BENCH_PUT && load->next_key >= load->key_count;
+    if (bench_now_ns() >= load->end_ns || load->result->errors >= ERRORS_MAX || is_all_put)
+        stop(load, slot);
+    else
+        begin(load, slot);
 }
 
 static bool open_slots(struct load *load, uint32_t count)
@@ -144,10 +152,8 @@ static bool open_slots(struct load *load, uint32_t count)
 static void run(struct load *load, uint32_t inflight)
 {
     struct epoll_event events[EVENTS];
-    for (uint32_t i = 0; i < inflight; i++) {
-        start(load, &load->slots[i]);
-        work(load, &load->slots[i]);
-    }
+    for (uint32_t i = 0; i < inflight; i++)
+        begin(load, &load->slots[i]);
     while (load->running > 0) {
         int count = epoll_wait(load->epoll, events, EVENTS, PATIENCE_MS);
         if (count == 0) {
@@ -178,7 +184,7 @@ void s3_load(const struct bench_settings *settings, struct s3_target *target,
     for (uint32_t i = 0; i < inflight; i++)
         load->slots[i].exchange.fd = -1;
     bench_fill(load->value, size_bytes, 1);
-    s3_hash(load->value, size_bytes, load->hash);
+    s3_hash(target, load->value, size_bytes, load->hash);
     result->size_bytes = size_bytes;
     result->inflight = inflight;
     bool is_open = open_slots(load, inflight);

@@ -62,12 +62,11 @@ static void on_check(struct http_exchange *exchange)
     (void)exchange;
 }
 
-static bool on_produce(struct http_exchange *exchange, uint8_t *bytes, size_t size,
+static bool on_produce(struct http_exchange *exchange, const uint8_t **ret_bytes,
                        size_t *ret_length)
 {
     (void)exchange;
-    (void)bytes;
-    (void)size;
+    (void)ret_bytes;
     (void)ret_length;
     return false;
 }

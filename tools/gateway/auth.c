@@ -19,6 +19,7 @@ void gateway_keys_drop(struct gw_key_table *table)
 {
     if (table == NULL || atomic_fetch_sub(&table->references, 1) > 1)
         return;
+    gw_signing_keys_free(table->signing_keys);
     gw_keys_free(table->keys);
     free(table);
 }
@@ -28,6 +29,7 @@ void gateway_keys_replace(struct gateway *gateway, enum gw_key_source source, st
     struct gw_key_table *table = gw_zalloc(sizeof *table);
     atomic_init(&table->references, 1);
     table->keys = keys;
+    table->signing_keys = gw_signing_keys_new();
     pthread_mutex_lock(&gateway->keys_mutex);
     struct gw_key_table *old = gateway->keys[source];
     gateway->keys[source] = table;
@@ -51,6 +53,21 @@ enum s3_error s3_find_key(struct s3 *s3, const char *name, const char **ret_deta
     return S3_InvalidAccessKeyId;
 }
 
+static bool is_signed_with(const struct s3 *s3, const char *secret)
+{
+    const struct sigv4 *sigv4 = &s3->sigv4;
+    struct gw_signing_keys *known = s3->keys->signing_keys;
+    uint8_t key[32];
+    bool is_known = gw_signing_keys_find(known, secret, sigv4->date, sigv4->region, key);
+    if (!is_known)
+        sigv4_key(secret, sigv4->date, sigv4->region, key);
+    bool is_good = sigv4_verify_with_key(s3->request, sigv4, key);
+    if (is_good && !is_known)
+        gw_signing_keys_keep(known, secret, sigv4->date, sigv4->region, key);
+    explicit_bzero(key, sizeof key);
+    return is_good;
+}
+
 static enum s3_error authenticate_v4(struct s3 *s3, const char **ret_detail)
 {
     enum s3_error error = sigv4_parse(s3->request, &s3->query, (int64_t)(gw_wall_ms() / 1000),
@@ -63,7 +80,7 @@ static enum s3_error authenticate_v4(struct s3 *s3, const char **ret_detail)
         return error;
     bool is_good = false;
     for (unsigned i = 0; !is_good && (s3->secret = gw_key_secret(s3->key, i)) != NULL; i++)
-        is_good = sigv4_verify(s3->request, &s3->sigv4, s3->secret);
+        is_good = is_signed_with(s3, s3->secret);
     if (!is_good)
         return S3_SignatureDoesNotMatch;
     const struct gw_config *config = &s3->gateway->config;

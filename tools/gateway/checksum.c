@@ -1,7 +1,7 @@
 #include "tools/gateway/checksum.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -25,7 +25,7 @@ static const struct {
 struct gw_checksum {
     enum gw_checksum_kind kind;
     uint64_t crc;
-    EVP_MD_CTX *digest;
+    EVP_MD_CTX *digest; /* of the others */
 };
 
 enum { LANES = 8 };
@@ -68,11 +68,69 @@ static uint64_t crc_update(enum gw_checksum_kind kind, uint64_t crc, struct slic
     return crc;
 }
 
-static const EVP_MD *digest_of(enum gw_checksum_kind kind)
+/* Fetched once: what EVP_sha256() and the like name is looked up again with every use. */
+static EVP_MD *digests[GW_CHECKSUM_COUNT];
+static EVP_MAC *hmac_method;
+static pthread_key_t scratch_key;
+static pthread_once_t methods_once = PTHREAD_ONCE_INIT;
+
+/* Contexts of one thread, for short inputs. Whoever takes one has begun and ended before anybody
+ * else of the thread does. */
+struct scratch {
+    EVP_MD_CTX *digest;
+    EVP_MAC_CTX *hmacs[GW_CHECKSUM_COUNT]; /* made when they are first needed */
+};
+
+static void free_scratch(void *context)
 {
-    if (kind == GW_CHECKSUM_SHA1)
-        return EVP_sha1();
-    return kind == GW_CHECKSUM_SHA256 ? EVP_sha256() : EVP_md5();
+    struct scratch *scratch = context;
+    EVP_MD_CTX_free(scratch->digest);
+    for (unsigned i = 0; i < GW_CHECKSUM_COUNT; i++)
+        EVP_MAC_CTX_free(scratch->hmacs[i]);
+    free(scratch);
+}
+
+static void fetch_methods(void)
+{
+    digests[GW_CHECKSUM_MD5] = EVP_MD_fetch(NULL, "MD5", NULL);
+    digests[GW_CHECKSUM_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
+    digests[GW_CHECKSUM_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+    hmac_method = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    if (pthread_key_create(&scratch_key, free_scratch) != 0)
+        abort();
+}
+
+static void begin_digest(EVP_MD_CTX *context, enum gw_checksum_kind kind)
+{
+    pthread_once(&methods_once, fetch_methods);
+    if (context == NULL || digests[kind] == NULL ||
+        EVP_DigestInit_ex2(context, digests[kind], NULL) != 1)
+        abort(); /* only without memory, or with an OpenSSL that lacks the digest */
+}
+
+static void add_to_digest(EVP_MD_CTX *context, const void *bytes, size_t length)
+{
+    if (EVP_DigestUpdate(context, bytes, length) != 1)
+        abort();
+}
+
+static void end_digest(EVP_MD_CTX *context, uint8_t *value)
+{
+    if (EVP_DigestFinal_ex(context, value, NULL) != 1)
+        abort();
+}
+
+static struct scratch *scratch(void)
+{
+    pthread_once(&methods_once, fetch_methods);
+    struct scratch *scratch = pthread_getspecific(scratch_key);
+    if (scratch != NULL)
+        return scratch;
+    scratch = gw_zalloc(sizeof *scratch);
+    scratch->digest = EVP_MD_CTX_new();
+    if (pthread_setspecific(scratch_key, scratch) != 0)
+        abort();
+    return scratch;
 }
 
 static bool is_crc(enum gw_checksum_kind kind)
@@ -90,8 +148,7 @@ struct gw_checksum *gw_checksum_new(enum gw_checksum_kind kind)
         return sum;
     }
     sum->digest = EVP_MD_CTX_new();
-    if (sum->digest == NULL || EVP_DigestInit_ex(sum->digest, digest_of(kind), NULL) != 1)
-        abort(); /* only without memory, or with an OpenSSL that lacks the digest */
+    begin_digest(sum->digest, kind);
     return sum;
 }
 
@@ -99,16 +156,15 @@ void gw_checksum_update(struct gw_checksum *sum, struct slice bytes)
 {
     if (is_crc(sum->kind))
         sum->crc = crc_update(sum->kind, sum->crc, bytes);
-    else if (EVP_DigestUpdate(sum->digest, bytes.data, bytes.length) != 1)
-        abort();
+    else
+        add_to_digest(sum->digest, bytes.data, bytes.length);
 }
 
 size_t gw_checksum_final(struct gw_checksum *sum, uint8_t value[GW_CHECKSUM_BYTES_MAX])
 {
     size_t bytes = kinds[sum->kind].bytes;
     if (!is_crc(sum->kind)) {
-        if (EVP_DigestFinal_ex(sum->digest, value, NULL) != 1)
-            abort();
+        end_digest(sum->digest, value);
         return bytes;
     }
     for (size_t i = 0; i < bytes; i++)
@@ -212,21 +268,48 @@ void gw_checksum_combine(enum gw_checksum_kind kind, uint8_t first[GW_CHECKSUM_B
         first[i] = (uint8_t)(crc >> (8 * (bytes - 1 - i)));
 }
 
+/* ---- short inputs ---- */
+
 void gw_sha256(struct slice bytes, uint8_t digest[32])
 {
-    if (EVP_Digest(bytes.data, bytes.length, digest, NULL, EVP_sha256(), NULL) != 1)
+    EVP_MD_CTX *context = scratch()->digest;
+    begin_digest(context, GW_CHECKSUM_SHA256);
+    add_to_digest(context, bytes.data, bytes.length);
+    end_digest(context, digest);
+}
+
+static EVP_MAC_CTX *hmac_of(struct scratch *scratch, enum gw_checksum_kind kind)
+{
+    if (scratch->hmacs[kind] == NULL) {
+        char *name = (char *)EVP_MD_get0_name(digests[kind]); /* only read */
+        const OSSL_PARAM options[] = {
+            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+            OSSL_PARAM_construct_end()};
+        scratch->hmacs[kind] = EVP_MAC_CTX_new(hmac_method);
+        if (scratch->hmacs[kind] == NULL ||
+            EVP_MAC_CTX_set_params(scratch->hmacs[kind], options) != 1)
+            abort();
+    }
+    return scratch->hmacs[kind];
+}
+
+static void hmac(enum gw_checksum_kind kind, struct slice key, struct slice bytes, uint8_t *digest)
+{
+    static const uint8_t empty[1]; /* NULL would mean the key of before */
+    EVP_MAC_CTX *context = hmac_of(scratch(), kind);
+    size_t length = gw_checksum_bytes(kind);
+    if (EVP_MAC_init(context, key.length > 0 ? key.data : empty, key.length, NULL) != 1 ||
+        EVP_MAC_update(context, bytes.data, bytes.length) != 1 ||
+        EVP_MAC_final(context, digest, &length, length) != 1)
         abort();
 }
 
 void gw_hmac_sha256(struct slice key, struct slice bytes, uint8_t digest[32])
 {
-    if (HMAC(EVP_sha256(), key.data, (int)key.length, bytes.data, bytes.length, digest, NULL) ==
-        NULL)
-        abort();
+    hmac(GW_CHECKSUM_SHA256, key, bytes, digest);
 }
 
 void gw_hmac_sha1(struct slice key, struct slice bytes, uint8_t digest[20])
 {
-    if (HMAC(EVP_sha1(), key.data, (int)key.length, bytes.data, bytes.length, digest, NULL) == NULL)
-        abort();
+    hmac(GW_CHECKSUM_SHA1, key, bytes, digest);
 }

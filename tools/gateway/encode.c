@@ -13,14 +13,19 @@ static bool is_unreserved(uint8_t c)
 void gw_uri_encode(struct text *out, struct slice bytes, bool keep_slash)
 {
     static const char digits[] = "0123456789ABCDEF";
+    size_t begin = 0; /* of a run that stays as it is */
     for (size_t i = 0; i < bytes.length; i++) {
         uint8_t c = bytes.data[i];
-        char piece[3] = {'%', digits[c >> 4], digits[c & 15]};
         if (is_unreserved(c) || (c == '/' && keep_slash))
-            text_append_bytes(out, slice_of(&c, 1));
-        else
-            text_append_bytes(out, slice_of(piece, 3));
+            continue;
+        char piece[3] = {'%', digits[c >> 4], digits[c & 15]};
+        if (i > begin)
+            text_append_bytes(out, slice_of(bytes.data + begin, i - begin));
+        text_append_bytes(out, slice_of(piece, 3));
+        begin = i + 1;
     }
+    if (bytes.length > begin)
+        text_append_bytes(out, slice_of(bytes.data + begin, bytes.length - begin));
 }
 
 static int digit_of(char c)
@@ -36,9 +41,15 @@ static int digit_of(char c)
 
 bool gw_uri_decode(struct text *out, struct slice text, bool plus_is_space)
 {
+    size_t begin = 0; /* of a run that stays as it is */
     for (size_t i = 0; i < text.length; i++) {
         char c = (char)text.data[i];
-        if (c == '%') {
+        bool is_escape = c == '%';
+        if (!is_escape && !(c == '+' && plus_is_space))
+            continue;
+        if (i > begin)
+            text_append_bytes(out, slice_of(text.data + begin, i - begin));
+        if (is_escape) {
             if (text.length - i < 3)
                 return false;
             int high = digit_of((char)text.data[i + 1]);
@@ -47,11 +58,14 @@ bool gw_uri_decode(struct text *out, struct slice text, bool plus_is_space)
                 return false;
             c = (char)(high * 16 + low);
             i += 2;
-        } else if (c == '+' && plus_is_space) {
+        } else {
             c = ' ';
         }
         text_append_bytes(out, slice_of(&c, 1));
+        begin = i + 1;
     }
+    if (text.length > begin)
+        text_append_bytes(out, slice_of(text.data + begin, text.length - begin));
     return true;
 }
 
@@ -175,13 +189,28 @@ void *gw_zalloc(size_t bytes)
 
 char *gw_copy_bytes(const void *bytes, size_t length)
 {
-    char *copy = gw_zalloc(length + 1);
+    char *copy = malloc(length + 1);
+    if (copy == NULL)
+        abort();
     if (length > 0)
         memcpy(copy, bytes, length);
+    copy[length] = '\0';
     return copy;
 }
 
 char *gw_copy(const char *text)
 {
     return gw_copy_bytes(text, strlen(text));
+}
+
+void gw_reserve(struct text *text, size_t more)
+{
+    size_t need = text->length + more + 1;
+    if (need <= text->capacity)
+        return;
+    text->data = realloc(text->data, need);
+    if (text->data == NULL)
+        abort();
+    text->data[text->length] = '\0';
+    text->capacity = need;
 }

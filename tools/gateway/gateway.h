@@ -15,6 +15,7 @@
 #include "tools/gateway/meta.h"
 #include "tools/gateway/metrics.h"
 #include "tools/gateway/route.h"
+#include "tools/gateway/signing_keys.h"
 
 #define GW_OBJECT_BYTES_MAX (5ull << 30) /* of one PUT */
 
@@ -43,6 +44,7 @@ enum gw_key_source { GW_KEYS_OF_FILE, GW_KEYS_OF_MASTERS, GW_KEY_SOURCES };
 struct gw_key_table {
     atomic_uint references;
     struct gw_keys *keys;
+    struct gw_signing_keys *signing_keys; /* of its secrets */
 };
 
 struct gw_bucket_cache {
@@ -79,6 +81,7 @@ struct sink {
     struct catena_upload_id upload;
     uint8_t *small;
     size_t small_length;
+    size_t small_capacity;
     uint64_t length;
     struct gw_checksum *md5;
     struct gw_checksum *sha256;
@@ -139,10 +142,11 @@ struct s3 {
     bool is_body_taken; /* by start */
     struct early early;
     struct catena_get_stream *download;
-    uint8_t *first; /* of a download: read before the answer begins */
-    size_t first_offset;
+    uint8_t *value; /* that came with the answer */
+    size_t value_length;
+    const uint8_t *first; /* of a download, lent: read before the answer begins */
     size_t first_length;
-    uint64_t download_rest;
+    uint64_t download_rest; /* not counting `first` */
 };
 
 /* ---- respond.c ---- */
@@ -347,7 +351,7 @@ void op_get_attributes(struct s3 *s3);
 void op_get_tagging(struct s3 *s3);
 void op_put_tagging(struct s3 *s3);
 void op_delete_tagging(struct s3 *s3);
-bool op_get_produce(struct s3 *s3, uint8_t *bytes, size_t size, size_t *ret_length);
+bool op_get_produce(struct s3 *s3, const uint8_t **ret_bytes, size_t *ret_length);
 /* Without a worker, on the engine's thread. False: not this request, or not now. Then ..._resume
  * follows when the library has answered; false: op_get_object goes on. */
 bool op_get_start(struct s3 *s3);
@@ -364,6 +368,8 @@ enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail);
 /* ---- service.c, admin.c ---- */
 extern const struct http_callbacks gw_service;
 extern const struct http_callbacks gw_admin;
+/* catena_options.round_ended: lets the requests of s3_end_early go on. */
+void gateway_round_ended(void *context);
 /* "null", empty or absent name the only version there is. */
 bool s3_version_is_current(const char *version_id);
 static inline uint64_t gw_monotonic_us(void)

@@ -14,8 +14,8 @@
  * callback responds first decides; a body that still comes is read and thrown away, or, when it is
  * long, the answer is sent at once and the connection closed. While a worker has the exchange, its
  * connection reads nothing: that is the back-pressure, and why no locks are needed. Memory: one
- * buffer in and one out, HTTP_BUFFER_BYTES each, made when needed; a connection without a request
- * holds no buffer at all. */
+ * buffer in, of HTTP_BUFFER_BYTES, made when needed, and the answer or what produce lent of it; a
+ * connection without a request holds no buffer at all. */
 #ifndef CATENA_TOOLS_GATEWAY_HTTP_H
 #define CATENA_TOOLS_GATEWAY_HTTP_H
 
@@ -43,10 +43,14 @@ struct http_callbacks {
     /* After http_continue; must not block. True: it has responded, completely, and finish will not
      * block either. False: body is called, with the same bytes, and goes on. */
     bool (*resume)(struct http_exchange *exchange);
-    /* Up to size bytes of a streamed response. False: it cannot go on; the connection is cut. */
-    bool (*produce)(struct http_exchange *exchange, uint8_t *bytes, size_t size,
-                    size_t *ret_length);
+    /* The next bytes of a streamed response, at most HTTP_BUFFER_BYTES; they stay until the next
+     * call, or finish. False: it cannot go on; the connection is cut. */
+    bool (*produce)(struct http_exchange *exchange, const uint8_t **ret_bytes, size_t *ret_length);
     void (*finish)(struct http_exchange *exchange, bool is_complete);
+    /* May be NULL. On each thread of the engine, around what it does between two waits: what these
+     * requests cause can be handed on together. */
+    void (*enter)(void *context);
+    void (*leave)(void *context);
     /* Has to respond, without blocking. Before begin (engine's thread; the request may be empty),
      * or on a worker while the body comes. The connection ends with the answer. */
     void (*refuse)(struct http_exchange *exchange, enum http_refusal refusal);
@@ -96,10 +100,17 @@ void http_want_check(struct http_exchange *exchange);
 
 /* Any thread, after start has returned true or while it runs. */
 void http_continue(struct http_exchange *exchange);
+/* The same for one that continues many: the engine's threads are woken by http_wake_continued,
+ * which has to follow on the same thread. */
+void http_continue_many(struct http_exchange *exchange);
+void http_wake_continued(void);
 
 /* Headers first, then one of the two. The body is copied; NULL and 0 for none. */
 void http_add_header(struct http_exchange *exchange, const char *name, const char *value);
 void http_respond(struct http_exchange *exchange, unsigned status, const void *body, size_t length);
+/* The same with a malloc()ed body that becomes the exchange's. */
+void http_respond_owned(struct http_exchange *exchange, unsigned status, uint8_t *body,
+                        size_t length);
 /* length bytes come from produce. */
 void http_respond_stream(struct http_exchange *exchange, unsigned status, uint64_t length);
 /* For HEAD: no body, but this Content-Length. */

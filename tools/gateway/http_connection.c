@@ -106,10 +106,16 @@ static bool next_request(struct http_connection *connection)
     return true;
 }
 
-static bool hand_over(struct http_connection *connection, void (*job)(struct http_exchange *))
+/* It comes back through the loop's queue, and http_connection_resume. */
+static void leave_loop(struct http_connection *connection)
 {
     connection->state = HTTP_STATE_WORK;
     connection->scanned = 0;
+}
+
+static bool hand_over(struct http_connection *connection, void (*job)(struct http_exchange *))
+{
+    leave_loop(connection);
     job(connection->exchange); /* from here on the exchange is the worker's */
     return false;
 }
@@ -188,8 +194,7 @@ static bool is_started(struct http_connection *connection)
     if (callbacks->start == NULL || exchange->has_been_taken ||
         exchange->in_length > HTTP_SHORT_BYTES)
         return false;
-    connection->state = HTTP_STATE_WORK;
-    connection->scanned = 0;
+    leave_loop(connection);
     exchange->is_light = callbacks->start(exchange, slice_of(exchange->in, exchange->in_length));
     return exchange->is_light;
 }
@@ -357,7 +362,7 @@ static bool begin_body(struct http_connection *connection)
     /* Everything before was sent: so few bytes always fit, or the connection is broken. */
     size_t written = 0;
     enum http_wire_result result =
-        http_wire_write(&connection->wire, interim, sizeof interim - 1, &written);
+        http_wire_write(&connection->wire, interim, sizeof interim - 1, true, &written);
     return result == HTTP_WIRE_DONE && written == sizeof interim - 1 ? true : close_now(connection);
 }
 

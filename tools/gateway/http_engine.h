@@ -47,6 +47,9 @@ struct http_loop {
     struct http_connection *connections; /* a list, in any order */
     pthread_mutex_t mutex;
     struct http_connection *returned; /* guarded: new ones, and those that workers give back */
+    bool is_waiting;                  /* guarded: only then it has to be woken */
+    bool is_wake_due;                 /* guarded: some thread will wake it, from its list: */
+    struct http_loop *next_due;
     /* Bytes that were read and not used yet, of the connection that is being advanced. */
     uint8_t *scratch;
     size_t scratch_begin;
@@ -61,6 +64,7 @@ struct http_server {
     int fd; /* listening; -1 after draining began (the first loop's thread closes it) */
     atomic_bool is_draining;
     atomic_uint active;
+    atomic_uint wakes_due; /* loops that a thread will still wake */
     atomic_uint connections;
     pthread_mutex_t mutex; /* of tls */
     struct http_tls *tls;
@@ -141,10 +145,10 @@ struct http_exchange {
     struct text response_headers;
     struct text response_body;
     size_t response_head_length;
-    uint8_t *out; /* head and body, or the piece that is being sent */
-    size_t out_begin;
-    size_t out_end;
-    size_t out_capacity;
+    struct text out; /* the head, and the body unless it is streamed */
+    size_t out_sent;
+    const uint8_t *piece; /* of a stream, lent by produce: what is not sent of it */
+    size_t piece_length;
     uint64_t out_rest;   /* of a stream: bytes that produce still owes */
     bool is_produce_due; /* before anything else is sent */
 };
@@ -191,5 +195,7 @@ void http_loop_stop(struct http_loop *loop);
 void http_loop_wake(struct http_loop *loop);
 /* Any thread. */
 void http_loop_give(struct http_loop *loop, struct http_connection *connection);
+/* The loop is woken by http_wake_continued on this thread. */
+void http_loop_give_later(struct http_loop *loop, struct http_connection *connection);
 
 #endif

@@ -6,7 +6,7 @@
 #include "tools/gateway/http_engine.h"
 #include "tools/gateway/http_time.h"
 
-enum { PUMP_ROUNDS = 16 };
+enum { PUMP_ROUNDS = 16, USUAL_HEADERS_BYTES = 500 };
 
 /* Out of memory: there is no good way on. */
 static void must(bool is_good)
@@ -38,6 +38,7 @@ struct http_exchange *http_exchange_new(struct http_connection *connection, cons
     memcpy(exchange->peer, connection->peer, sizeof exchange->peer);
     text_init(&exchange->response_headers);
     text_init(&exchange->response_body);
+    gw_reserve(&exchange->response_headers, USUAL_HEADERS_BYTES);
     exchange->refusal = http_head_parse(exchange->head_bytes, length, &exchange->head);
     atomic_fetch_add(&exchange->server->active, 1);
     connection->exchange = exchange;
@@ -51,7 +52,7 @@ static void exchange_free(struct http_exchange *exchange)
     text_release(&exchange->response_body);
     free(exchange->head_bytes);
     free(exchange->in);
-    free(exchange->out);
+    text_release(&exchange->out);
     free(exchange);
     atomic_fetch_sub(&server->active, 1); /* the last touch: the server may be freed now */
 }
@@ -113,6 +114,8 @@ static void append_head(struct http_exchange *exchange, struct text *out)
     struct timespec now;
     char date[GW_TIME_SIZE];
     (void)clock_gettime(CLOCK_REALTIME, &now);
+    gw_reserve(out, sizeof date + 200 + exchange->response_headers.length +
+                        exchange->response_body.length);
     text_append(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", exchange->status,
                 reason_of(exchange->status),
                 gw_http_time_format((uint64_t)now.tv_sec * 1000, date));
@@ -127,63 +130,65 @@ static void append_head(struct http_exchange *exchange, struct text *out)
 /* The head goes out together with the first bytes of the body. */
 static void prepare(struct http_exchange *exchange)
 {
-    struct text out;
+    struct text *out = &exchange->out;
     struct http_server *server = exchange->server;
     exchange->is_closing = exchange->is_closing || exchange->head.wants_close ||
                            !exchange->has_body_ended || atomic_load(&server->is_draining) ||
                            exchange->connection->generation != atomic_load(&server->generation);
-    text_init(&out);
-    append_head(exchange, &out);
-    exchange->response_head_length = out.length;
+    append_head(exchange, out);
+    exchange->response_head_length = out->length;
     bool has_body = !is_without_body(exchange);
     if (has_body && !exchange->is_streamed)
-        text_append_bytes(&out,
+        text_append_bytes(out,
                           slice_of(exchange->response_body.data, exchange->response_body.length));
     exchange->out_rest = has_body && exchange->is_streamed ? exchange->response_length : 0;
-    uint64_t first =
-        exchange->out_rest < HTTP_BUFFER_BYTES ? exchange->out_rest : HTTP_BUFFER_BYTES;
-    exchange->out_end = out.length;
-    exchange->out_capacity = out.length + (size_t)first;
-    exchange->out = realloc(out.data, exchange->out_capacity); /* text is malloc()ed */
-    must(exchange->out != NULL);
     exchange->is_produce_due = exchange->out_rest > 0;
+}
+
+/* is_last: nothing follows at once, so the kernel need not wait for more. */
+static enum http_wire_result send_some(struct http_exchange *exchange, const void *bytes,
+                                       size_t length, bool is_last, size_t *ret_written)
+{
+    enum http_wire_result result =
+        http_wire_write(&exchange->connection->wire, bytes, length, is_last, ret_written);
+    exchange->bytes_sent += *ret_written;
+    return result;
 }
 
 enum http_send http_exchange_send(struct http_exchange *exchange)
 {
-    if (exchange->out == NULL)
+    enum http_wire_result result = HTTP_WIRE_DONE;
+    size_t written = 0;
+    if (exchange->out.length == 0)
         prepare(exchange);
     if (exchange->is_produce_due)
         return HTTP_SEND_EMPTY;
-    while (exchange->out_begin < exchange->out_end) {
-        size_t written = 0;
-        enum http_wire_result result =
-            http_wire_write(&exchange->connection->wire, exchange->out + exchange->out_begin,
-                            exchange->out_end - exchange->out_begin, &written);
-        if (result == HTTP_WIRE_BLOCKED)
-            return HTTP_SEND_BLOCKED;
-        if (result != HTTP_WIRE_DONE)
-            return HTTP_SEND_FAILED;
-        exchange->out_begin += written;
-        exchange->bytes_sent += written;
+    while (result == HTTP_WIRE_DONE && exchange->out_sent < exchange->out.length) {
+        result = send_some(exchange, exchange->out.data + exchange->out_sent,
+                           exchange->out.length - exchange->out_sent, exchange->piece_length == 0,
+                           &written);
+        exchange->out_sent += written;
     }
-    exchange->out_begin = 0;
-    exchange->out_end = 0;
+    while (result == HTTP_WIRE_DONE && exchange->piece_length > 0) {
+        result = send_some(exchange, exchange->piece, exchange->piece_length, true, &written);
+        exchange->piece += written;
+        exchange->piece_length -= written;
+    }
+    if (result != HTTP_WIRE_DONE)
+        return result == HTTP_WIRE_BLOCKED ? HTTP_SEND_BLOCKED : HTTP_SEND_FAILED;
     exchange->is_produce_due = exchange->out_rest > 0;
     return exchange->is_produce_due ? HTTP_SEND_EMPTY : HTTP_SEND_DONE;
 }
 
-/* Appends to what waits (the head, the first time). */
 static bool produce(struct http_exchange *exchange)
 {
-    size_t room = exchange->out_capacity - exchange->out_end;
+    const uint8_t *bytes = NULL;
     size_t length = 0;
-    if (room > exchange->out_rest)
-        room = (size_t)exchange->out_rest;
-    if (!callbacks(exchange)->produce(exchange, exchange->out + exchange->out_end, room, &length) ||
-        length == 0)
+    if (!callbacks(exchange)->produce(exchange, &bytes, &length) || length == 0 ||
+        length > exchange->out_rest)
         return false;
-    exchange->out_end += length;
+    exchange->piece = bytes;
+    exchange->piece_length = length;
     exchange->out_rest -= length;
     exchange->is_produce_due = false;
     return true;
@@ -306,6 +311,13 @@ void http_continue(struct http_exchange *exchange)
     give_back(exchange, HTTP_OUTCOME_CONTINUED);
 }
 
+void http_continue_many(struct http_exchange *exchange)
+{
+    struct http_connection *connection = exchange->connection;
+    connection->outcome = HTTP_OUTCOME_CONTINUED;
+    http_loop_give_later(connection->loop, connection);
+}
+
 void http_exchange_pump(struct http_exchange *exchange)
 {
     submit(exchange, run_pump);
@@ -382,6 +394,14 @@ void http_respond(struct http_exchange *exchange, unsigned status, const void *b
 {
     if (length > 0)
         text_append_bytes(&exchange->response_body, slice_of(body, length));
+    respond(exchange, status, length);
+}
+
+void http_respond_owned(struct http_exchange *exchange, unsigned status, uint8_t *body,
+                        size_t length)
+{
+    exchange->response_body =
+        (struct text){.data = (char *)body, .length = length, .capacity = length};
     respond(exchange, status, length);
 }
 

@@ -12,7 +12,7 @@
 #include "tools/gateway/encode.h"
 #include "tools/gateway/http_engine.h"
 
-enum { EVENTS_MAX = 256, ACCEPTS_MAX = 64, TICK_MS = 1000 };
+enum { EVENTS_MAX = 64, ACCEPTS_MAX = 64, TICK_MS = 1000, GATHERED_MAX = 64 };
 
 /* ---- the queue of connections that come back ---- */
 
@@ -23,16 +23,58 @@ void http_loop_wake(struct http_loop *loop)
     (void)written; /* full means: awake already */
 }
 
+/* Call with the mutex held. */
+static void add_returned(struct http_loop *loop, struct http_connection *connection)
+{
+    connection->next_returned = loop->returned;
+    loop->returned = connection;
+}
+
+/* Call with the mutex held: once the loop has what was returned, it may be stopped and freed. */
+static void wake_if_waiting(struct http_loop *loop)
+{
+    if (loop->is_waiting)
+        http_loop_wake(loop);
+    loop->is_waiting = false; /* once is enough */
+}
+
 void http_loop_give(struct http_loop *loop, struct http_connection *connection)
 {
     pthread_mutex_lock(&loop->mutex);
-    bool was_empty = loop->returned == NULL;
-    connection->next_returned = loop->returned;
-    loop->returned = connection;
-    if (was_empty) /* with the mutex: once the loop has the connection, it may be stopped and freed
-                    */
-        http_loop_wake(loop);
+    add_returned(loop, connection);
+    wake_if_waiting(loop);
     pthread_mutex_unlock(&loop->mutex);
+}
+
+/* Loops that this thread has to wake. Their server does not end before that (wakes_due). */
+static _Thread_local struct http_loop *due;
+
+void http_loop_give_later(struct http_loop *loop, struct http_connection *connection)
+{
+    pthread_mutex_lock(&loop->mutex);
+    add_returned(loop, connection);
+    if (loop->is_waiting && !loop->is_wake_due) {
+        loop->is_wake_due = true;
+        loop->next_due = due;
+        due = loop;
+        atomic_fetch_add(&loop->server->wakes_due, 1);
+    }
+    pthread_mutex_unlock(&loop->mutex);
+}
+
+void http_wake_continued(void)
+{
+    while (due != NULL) {
+        struct http_loop *loop = due;
+        struct http_server *server = loop->server;
+        due = loop->next_due;
+        pthread_mutex_lock(&loop->mutex);
+        loop->is_wake_due = false;
+        if (loop->returned != NULL) /* not if it came by in the meantime */
+            wake_if_waiting(loop);
+        pthread_mutex_unlock(&loop->mutex);
+        atomic_fetch_sub(&server->wakes_due, 1); /* the last touch */
+    }
 }
 
 static void begin(struct http_loop *loop, struct http_connection *connection)
@@ -164,15 +206,51 @@ static void close_all(struct http_loop *loop)
 static void dispatch(struct http_loop *loop, const struct epoll_event *event)
 {
     if (event->data.ptr == loop) {
-        uint64_t count;
-        ssize_t got = read(loop->wake_fd, &count, sizeof count);
-        (void)got;
+        return; /* woken: the descriptor is edge-triggered and never read */
     } else if (event->data.ptr == loop->server) {
         accept_some(loop);
     } else {
         http_connection_event(event->data.ptr,
                               (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
     }
+}
+
+static int wait_for_events(struct http_loop *loop, struct epoll_event *events)
+{
+    pthread_mutex_lock(&loop->mutex);
+    loop->is_waiting = loop->returned == NULL;
+    int timeout_ms = loop->is_waiting ? TICK_MS : 0;
+    pthread_mutex_unlock(&loop->mutex);
+    int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
+    pthread_mutex_lock(&loop->mutex);
+    loop->is_waiting = false;
+    pthread_mutex_unlock(&loop->mutex);
+    return count;
+}
+
+static void call(struct http_loop *loop, void (*callback)(void *context))
+{
+    if (callback != NULL)
+        callback(loop->server->options.context);
+}
+
+/* What is there, and what comes while that is dealt with: then all of it goes on together. Events
+ * before what comes back, which may be freed, and must not have an event waiting here. */
+static void run_round(struct http_loop *loop, struct epoll_event *events)
+{
+    const struct http_callbacks *callbacks = loop->server->options.callbacks;
+    int count = wait_for_events(loop, events);
+    int gathered = 0;
+    call(loop, callbacks->enter);
+    do {
+        loop->now_us = http_now_us();
+        for (int i = 0; i < count; i++)
+            dispatch(loop, &events[i]);
+        take_returned(loop);
+        gathered += count;
+        count = gathered < GATHERED_MAX ? epoll_wait(loop->epoll_fd, events, EVENTS_MAX, 0) : 0;
+    } while (count > 0);
+    call(loop, callbacks->leave);
 }
 
 static void *run(void *context)
@@ -182,12 +260,7 @@ static void *run(void *context)
     uint64_t next_tick_us = loop->now_us + TICK_MS * 1000ull;
     tend_listener(loop);
     for (;;) {
-        int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, TICK_MS);
-        loop->now_us = http_now_us();
-        /* Events first: what comes back may be freed, and must not have an event waiting here. */
-        for (int i = 0; i < count; i++)
-            dispatch(loop, &events[i]);
-        take_returned(loop);
+        run_round(loop, events);
         bool is_stopping = atomic_load(&loop->is_stopping);
         if (is_stopping)
             close_all(loop);
@@ -203,7 +276,7 @@ static void *run(void *context)
 
 bool http_loop_start(struct http_loop *loop, struct http_server *server)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = loop};
     loop->server = server;
     loop->now_us = http_now_us();
     pthread_mutex_init(&loop->mutex, NULL);
@@ -227,6 +300,5 @@ void http_loop_stop(struct http_loop *loop)
         (void)close(loop->epoll_fd);
     if (loop->wake_fd >= 0)
         (void)close(loop->wake_fd);
-    pthread_mutex_destroy(&loop->mutex);
     free(loop->scratch);
 }

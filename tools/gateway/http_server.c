@@ -72,10 +72,13 @@ static void server_free(struct http_server *server)
 {
     for (uint32_t i = 0; i < server->loop_count; i++)
         http_loop_stop(&server->loops[i]);
-    while (atomic_load(&server->active) > 0) { /* the workers finish what was cut */
+    /* The workers finish what was cut; others may still be about to wake a loop. */
+    while (atomic_load(&server->active) > 0 || atomic_load(&server->wakes_due) > 0) {
         struct timespec pause = {.tv_nsec = 1000000};
         (void)nanosleep(&pause, NULL);
     }
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        pthread_mutex_destroy(&server->loops[i].mutex);
     if (server->fd >= 0)
         (void)close(server->fd);
     http_tls_free(server->tls);

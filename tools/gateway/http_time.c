@@ -187,24 +187,58 @@ bool gw_amz_time_from_any(const char *text, char *timestamp, int64_t *ret_second
     return strftime(timestamp, 17, "%Y%m%dT%H%M%SZ", &tm) == 16;
 }
 
-char *gw_http_time_format(uint64_t ms, char *text)
+/* Every answer and every line of the log has a time: printf would be a good part of a small
+ * request. */
+static char *put_digits(char *out, unsigned value, unsigned count)
 {
-    time_t seconds = (time_t)(ms / 1000);
+    for (unsigned i = count; i > 0; i--, value /= 10)
+        out[i - 1] = (char)('0' + value % 10);
+    return out + count;
+}
+
+static char *put_text(char *out, const char *text)
+{
+    size_t length = strlen(text);
+    memcpy(out, text, length);
+    return out + length;
+}
+
+static char *put_clock(char *out, const struct tm *tm)
+{
+    out = put_digits(out, (unsigned)tm->tm_hour, 2);
+    out = put_digits(put_text(out, ":"), (unsigned)tm->tm_min, 2);
+    return put_digits(put_text(out, ":"), (unsigned)tm->tm_sec, 2);
+}
+
+/* Four digits are enough for the year: what comes after 9999 is shown as its end. */
+static struct tm calendar(uint64_t ms)
+{
+    const uint64_t end_of_9999 = 253402300799;
+    uint64_t since = ms / 1000;
+    time_t seconds = (time_t)(since < end_of_9999 ? since : end_of_9999);
     struct tm tm;
     (void)gmtime_r(&seconds, &tm);
-    (void)text_format(text, GW_TIME_SIZE, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
-                      tm.tm_mday, months[tm.tm_mon % 12], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-                      tm.tm_sec);
+    return tm;
+}
+
+char *gw_http_time_format(uint64_t ms, char *text)
+{
+    struct tm tm = calendar(ms);
+    char *out = put_text(put_text(text, days[tm.tm_wday % 7]), ", ");
+    out = put_text(put_digits(out, (unsigned)tm.tm_mday, 2), " ");
+    out = put_text(put_text(out, months[tm.tm_mon % 12]), " ");
+    out = put_text(put_digits(out, (unsigned)tm.tm_year + 1900, 4), " ");
+    *put_text(put_clock(out, &tm), " GMT") = '\0';
     return text;
 }
 
 char *gw_iso_time_format(uint64_t ms, char *text)
 {
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    (void)gmtime_r(&seconds, &tm);
-    (void)text_format(text, GW_TIME_SIZE, "%d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
-                      tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                      (unsigned)(ms % 1000));
+    struct tm tm = calendar(ms);
+    char *out = put_text(put_digits(text, (unsigned)tm.tm_year + 1900, 4), "-");
+    out = put_text(put_digits(out, (unsigned)tm.tm_mon + 1, 2), "-");
+    out = put_text(put_digits(out, (unsigned)tm.tm_mday, 2), "T");
+    out = put_text(put_clock(out, &tm), ".");
+    *put_text(put_digits(out, (unsigned)(ms % 1000), 3), "Z") = '\0';
     return text;
 }

@@ -142,14 +142,14 @@ enum http_wire_result http_wire_read(struct http_wire *wire, void *bytes, size_t
 }
 
 enum http_wire_result http_wire_write(struct http_wire *wire, const void *bytes, size_t length,
-                                      size_t *ret_written)
+                                      bool is_last, size_t *ret_written)
 {
     *ret_written = 0;
     if (wire->session != NULL) {
         int returned = SSL_write_ex(wire->session, bytes, length, ret_written);
         return returned == 1 ? HTTP_WIRE_DONE : result_of_tls(wire->session, returned);
     }
-    ssize_t got = send(wire->fd, bytes, length, MSG_NOSIGNAL);
+    ssize_t got = send(wire->fd, bytes, length, MSG_NOSIGNAL | (is_last ? 0 : MSG_MORE));
     *ret_written = got > 0 ? (size_t)got : 0;
     return result_of_socket(got);
 }

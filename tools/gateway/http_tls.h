@@ -27,8 +27,9 @@ bool http_wire_open(struct http_wire *wire, int fd, struct http_tls *tls);
 enum http_wire_result http_wire_handshake(struct http_wire *wire);
 enum http_wire_result http_wire_read(struct http_wire *wire, void *bytes, size_t size,
                                      size_t *ret_length);
+/* is_last: no more follows at once; otherwise the kernel may wait for it. */
 enum http_wire_result http_wire_write(struct http_wire *wire, const void *bytes, size_t length,
-                                      size_t *ret_written);
+                                      bool is_last, size_t *ret_written);
 /* Nothing more is sent; what still comes is no longer decrypted. */
 void http_wire_end(struct http_wire *wire);
 /* After http_wire_end: throws away what is there. */

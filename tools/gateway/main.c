@@ -21,7 +21,8 @@ enum {
     ADMIN_WORKERS = 2,
     ADMIN_CONNECTIONS = 64,
     PEM_BYTES_MAX = 1 << 20,
-    KEPT_BYTES = 4 << 20
+    KEPT_BYTES = 4 << 20,
+    PROCESSORS_PER_ARENA = 4,
 };
 
 struct options {
@@ -100,8 +101,8 @@ static enum args_outcome read_options(struct options *options, int argc, char **
          "a line for each request on standard error"},
         {"workers", ARGS_U32, &options->workers, "64", 1, 1024, false, NULL,
          "threads that talk to the cluster"},
-        {"threads", ARGS_U32, &options->threads, "2", 1, 64, false, NULL,
-         "threads that serve sockets"},
+        {"threads", ARGS_U32, &options->threads, "0", 0, 64, false, NULL,
+         "threads that serve sockets; 0: one for two processors"},
         {"connections", ARGS_U32, &options->connections, "12000", 8, 1000000, false, NULL,
          "at most so many at once"},
         {"requests", ARGS_U32, &options->requests, "2048", 1, 1000000, false, NULL,
@@ -202,6 +203,7 @@ static bool open_cluster(struct daemon *daemon, struct text *error)
     client.timeout_ms = (uint32_t)(options->timeout_us / 1000);
     client.window_bytes = (uint32_t)options->window;
     client.requests_max = 4096;
+    client.round_ended = gateway_round_ended;
     if (catena_open(&client, &daemon->gateway.client) == CATENA_OK)
         return true;
     text_append(error, "%s", catena_error_text());
@@ -244,6 +246,16 @@ static void init_gateway(struct daemon *daemon)
     (void)getrandom(&gateway->id_base, sizeof gateway->id_base, 0);
 }
 
+/* The other half is for the library's threads and the workers: more of ours would only make more
+ * changes between threads. */
+static uint32_t usual_threads(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors < 4)
+        return 1;
+    return processors < 128 ? (uint32_t)processors / 2 : 64;
+}
+
 static bool start(struct daemon *daemon, struct text *error)
 {
     const struct options *options = &daemon->options;
@@ -265,7 +277,7 @@ static bool start(struct daemon *daemon, struct text *error)
         .callbacks = &gw_service,
         .context = &daemon->gateway,
         .pool = daemon->pool,
-        .threads = options->threads,
+        .threads = options->threads == 0 ? usual_threads() : options->threads,
         .connections_max = options->connections,
         .head_bytes_max = (uint32_t)options->head_bytes,
         .idle_seconds = (uint32_t)(options->idle_us / 1000000),
@@ -375,6 +387,10 @@ static void keep_memory(void)
 {
     (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    /* One thread receives a piece of a value, another frees it: with an arena for each, all of them
+     * would hold what one could use again. */
+    long arenas = sysconf(_SC_NPROCESSORS_ONLN) / PROCESSORS_PER_ARENA;
+    (void)mallopt(M_ARENA_MAX, arenas > 1 ? (int)arenas : 1);
 }
 
 int main(int argc, char **argv)

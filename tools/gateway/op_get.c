@@ -270,52 +270,38 @@ static bool open_download(struct s3 *s3, struct wanted *wanted, struct catena_in
     return false;
 }
 
-/* Reads until the buffer is full or the wanted part is over. */
-static enum catena_status read_full(struct s3 *s3, uint8_t *bytes, size_t size, size_t *ret_length)
+/* The next bytes of the wanted part. */
+static enum catena_status read_next(struct s3 *s3, const uint8_t **ret_bytes, size_t *ret_length)
 {
-    size_t length = 0;
-    while (length < size && s3->download_rest > 0) {
-        size_t room = size - length;
-        size_t got = 0;
-        if (room > s3->download_rest)
-            room = (size_t)s3->download_rest;
-        enum catena_status status =
-            catena_get_stream_read(s3->download, bytes + length, room, &got);
-        if (status == CATENA_OK && got == 0)
-            status = CATENA_INTERNAL; /* shorter than its own size */
-        if (status != CATENA_OK)
-            return status;
-        length += got;
-        s3->download_rest -= got;
-    }
-    *ret_length = length;
+    const void *bytes = NULL;
+    enum catena_status status =
+        catena_get_stream_next(s3->download, HTTP_BUFFER_BYTES, &bytes, ret_length);
+    if (status == CATENA_OK && (*ret_length == 0 || *ret_length > s3->download_rest))
+        status = CATENA_INTERNAL; /* not as long as its own size */
+    if (status != CATENA_OK)
+        return status;
+    *ret_bytes = bytes;
+    s3->download_rest -= *ret_length;
     return CATENA_OK;
 }
 
-bool op_get_produce(struct s3 *s3, uint8_t *bytes, size_t size, size_t *ret_length)
+bool op_get_produce(struct s3 *s3, const uint8_t **ret_bytes, size_t *ret_length)
 {
-    size_t rest = s3->first_length - s3->first_offset;
-    if (rest == 0)
-        return read_full(s3, bytes, size, ret_length) == CATENA_OK;
-    *ret_length = rest < size ? rest : size;
-    memcpy(bytes, s3->first + s3->first_offset, *ret_length);
-    s3->first_offset += *ret_length;
-    if (s3->first_offset == s3->first_length) {
-        free(s3->first);
-        s3->first = NULL;
-        s3->first_offset = 0;
-        s3->first_length = 0;
-    }
+    if (s3->first_length == 0)
+        return read_next(s3, ret_bytes, ret_length) == CATENA_OK;
+    *ret_bytes = s3->first;
+    *ret_length = s3->first_length;
+    s3->first_length = 0;
     return true;
 }
 
 /* The first bytes are read before the answer begins: a failure still gets its own status. */
 static void respond_object(struct s3 *s3, unsigned answer, uint64_t length)
 {
-    size_t first = length < HTTP_BUFFER_BYTES ? (size_t)length : HTTP_BUFFER_BYTES;
-    s3->first = gw_zalloc(first);
+    enum catena_status status = CATENA_OK;
     s3->download_rest = length;
-    enum catena_status status = read_full(s3, s3->first, first, &s3->first_length);
+    if (length > 0)
+        status = read_next(s3, &s3->first, &s3->first_length);
     if (status != CATENA_OK) { /* replaced and purged between two steps: ask again */
         s3_fail(s3, status == CATENA_NO_KEY ? S3_SlowDown : s3_error_of_status(status), NULL);
         return;
@@ -333,8 +319,8 @@ static void on_opened(void *context, const struct catena_result *result,
     struct s3 *s3 = context;
     s3->download = stream;
     if (result->status == CATENA_OK && stream == NULL) {
-        s3->first = (uint8_t *)gw_copy_bytes(result->value, result->value_length);
-        s3->first_length = result->value_length;
+        s3->value = (uint8_t *)gw_copy_bytes(result->value, result->value_length);
+        s3->value_length = result->value_length;
     }
     s3_end_early(s3, result);
 }
@@ -360,7 +346,8 @@ static void respond_value(struct s3 *s3)
     if (answer == 0)
         return;
     s3_add_common_headers(s3);
-    http_respond(s3->exchange, answer, s3->first, s3->first_length);
+    http_respond_owned(s3->exchange, answer, s3->value, s3->value_length);
+    s3->value = NULL;
 }
 
 bool op_get_resume(struct s3 *s3)

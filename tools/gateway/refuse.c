@@ -53,6 +53,8 @@ enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail)
 {
     for (size_t i = 0; i < s3->request->header_count; i++) {
         const struct gw_header *header = &s3->request->headers[i];
+        if (!gw_starts_with_ignoring_case(header->name, "x-amz-"))
+            continue; /* as all of these do */
         if (gw_starts_with_ignoring_case(header->name, "x-amz-grant-"))
             return S3_AccessControlListNotSupported;
         for (size_t j = 0; j < sizeof refused_headers / sizeof refused_headers[0]; j++) {

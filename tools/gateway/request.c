@@ -4,10 +4,19 @@
 
 #include "tools/gateway/encode.h"
 
+/* Many names are asked for in every request: most differ in their first letter already, whose case
+ * is one bit. */
+static bool is_header(const struct gw_header *header, const char *name)
+{
+    enum { CASE = 'a' ^ 'A' };
+    return ((header->name[0] ^ name[0]) & ~CASE) == 0 &&
+           gw_is_equal_ignoring_case(header->name, name);
+}
+
 const char *gw_header(const struct gw_request *request, const char *name)
 {
     for (size_t i = 0; i < request->header_count; i++) {
-        if (gw_is_equal_ignoring_case(request->headers[i].name, name))
+        if (is_header(&request->headers[i], name))
             return request->headers[i].value;
     }
     return NULL;
@@ -17,7 +26,7 @@ size_t gw_header_count(const struct gw_request *request, const char *name)
 {
     size_t count = 0;
     for (size_t i = 0; i < request->header_count; i++)
-        count += gw_is_equal_ignoring_case(request->headers[i].name, name) ? 1 : 0;
+        count += is_header(&request->headers[i], name) ? 1 : 0;
     return count;
 }
 
@@ -35,8 +44,10 @@ static bool decode_part(struct slice raw, char **ret_text)
 
 bool gw_query_parse(const char *raw, struct gw_query *ret_query)
 {
-    *ret_query =
-        (struct gw_query){.parameters = gw_zalloc(GW_PARAMETERS_MAX * sizeof(struct gw_parameter))};
+    *ret_query = (struct gw_query){0};
+    if (*raw == '\0')
+        return true;
+    ret_query->parameters = gw_zalloc(GW_PARAMETERS_MAX * sizeof(struct gw_parameter));
     while (*raw != '\0') {
         size_t length = strcspn(raw, "&");
         if (length > 0) {

@@ -2,13 +2,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "tools/gateway/encode.h"
 #include "tools/gateway/gateway.h"
 #include "tools/gateway/http_time.h"
+#include "tools/gateway/log.h"
 
-enum { BUCKET_AGE_US = 2 * 1000 * 1000, CHECK_BODY_BYTES = 64 * 1024, LOG_PATH_MAX = 1024 };
+enum {
+    BUCKET_AGE_US = 2 * 1000 * 1000,
+    CHECK_BODY_BYTES = 64 * 1024,
+    LOG_PATH_MAX = 1024,
+    USUAL_LINE_BYTES = 400,
+};
 
 uint64_t gw_wall_ms(void)
 {
@@ -281,7 +286,7 @@ void s3_end_early(struct s3 *s3, const struct catena_result *result)
         early->info.meta = gw_copy_bytes(result->info->meta, result->info->meta_length);
     }
     early->has_ended = true;
-    http_continue(s3->exchange);
+    http_continue_many(s3->exchange); /* gateway_round_ended follows */
 }
 
 static void on_body(struct http_exchange *exchange, struct slice bytes, bool is_end)
@@ -297,38 +302,40 @@ static void on_body(struct http_exchange *exchange, struct slice bytes, bool is_
     }
 }
 
-static bool on_produce(struct http_exchange *exchange, uint8_t *bytes, size_t size,
+static bool on_produce(struct http_exchange *exchange, const uint8_t **ret_bytes,
                        size_t *ret_length)
 {
-    return op_get_produce(http_context(exchange), bytes, size, ret_length);
+    return op_get_produce(http_context(exchange), ret_bytes, ret_length);
 }
 
-/* One line, written at once. The query is left out: it may hold a presigned signature. */
+static void append(struct text *line, const char *name, const char *value)
+{
+    text_append_bytes(line, slice_of_text(name));
+    text_append_bytes(line, slice_of_text(value));
+}
+
+/* The query is left out: it may hold a presigned signature. */
 static void log_access(const struct s3 *s3, unsigned status, uint64_t duration_us)
 {
     struct text line;
     char time[GW_TIME_SIZE];
-    size_t path = strlen(s3->request->path);
     text_init(&line);
-    text_append(&line, "time=%s level=info event=request id=%s peer=%s key=\"",
-                gw_iso_time_format(gw_wall_ms(), time), s3->request_id, http_peer(s3->exchange));
+    gw_reserve(&line, USUAL_LINE_BYTES);
+    append(&line, "time=", gw_iso_time_format(gw_wall_ms(), time));
+    append(&line, " level=info event=request id=", s3->request_id);
+    append(&line, " peer=", http_peer(s3->exchange));
+    append(&line, " key=\"", "");
     if (s3->key != NULL)
-        text_append_escaped(&line, slice_of_text(gw_key_name(s3->key)));
-    text_append(&line, "\" operation=%s method=\"", gw_operation_name(s3->route.operation));
-    text_append_escaped(&line, slice_of_text(s3->request->method));
-    text_append(&line, "\" path=\"");
-    for (size_t i = 0; i < path && i < LOG_PATH_MAX; i++) {
-        char c = s3->request->path[i];
-        if (c == '"')
-            text_append(&line, "%%22");
-        else
-            text_append_escaped(&line, slice_of(&c, 1));
-    }
+        gw_log_quote(&line, gw_key_name(s3->key), SIZE_MAX);
+    append(&line, "\" operation=", gw_operation_name(s3->route.operation));
+    append(&line, " method=\"", "");
+    gw_log_quote(&line, s3->request->method, SIZE_MAX);
+    append(&line, "\" path=\"", "");
+    gw_log_quote(&line, s3->request->path, LOG_PATH_MAX);
     text_append(&line, "\" status=%u error=%s received=%llu sent=%llu duration_us=%llu\n", status,
                 s3_error_code(s3->error), (unsigned long long)http_bytes_in(s3->exchange),
                 (unsigned long long)http_bytes_out(s3->exchange), (unsigned long long)duration_us);
-    ssize_t written = write(STDERR_FILENO, line.data, line.length);
-    (void)written; /* a log that cannot be written stops no request */
+    gw_log_write(slice_of(line.data, line.length));
     text_release(&line);
 }
 
@@ -346,7 +353,7 @@ static void on_finish(struct http_exchange *exchange, bool is_complete)
         sink_release(&s3->sink);
     catena_get_stream_close(s3->download);
     catena_info_release(&s3->early.info);
-    free(s3->first);
+    free(s3->value);
     body_rules_release(&s3->body);
     post_release(s3->post);
     text_release(&s3->document);
@@ -355,6 +362,28 @@ static void on_finish(struct http_exchange *exchange, bool is_complete)
     explicit_bzero(&s3->sigv4, sizeof s3->sigv4);
     free(s3);
     atomic_fetch_sub(&gateway->in_flight, 1);
+}
+
+/* What the requests of one round of the engine start goes to the library together, and what they
+ * log is written together. */
+static void on_enter(void *context)
+{
+    struct gateway *gateway = context;
+    gw_log_hold();
+    catena_batch_begin(gateway->client);
+}
+
+static void on_leave(void *context)
+{
+    struct gateway *gateway = context;
+    catena_batch_end(gateway->client);
+    gw_log_release();
+}
+
+void gateway_round_ended(void *context)
+{
+    (void)context;
+    http_wake_continued();
 }
 
 /* The engine cannot take the request, or the rest of its body. */
@@ -388,4 +417,6 @@ const struct http_callbacks gw_service = {
     .produce = on_produce,
     .finish = on_finish,
     .refuse = on_refuse,
+    .enter = on_enter,
+    .leave = on_leave,
 };

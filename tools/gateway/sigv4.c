@@ -7,6 +7,8 @@
 #include "tools/gateway/encode.h"
 #include "tools/gateway/http_time.h"
 
+enum { USUAL_BYTES = 500 }; /* of a canonical request */
+
 static const char empty_sha256[] =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -33,6 +35,8 @@ static char *encode_again(struct slice raw, bool as_sent, bool keep_slash)
     struct text encoded;
     text_init(&decoded);
     text_init(&encoded);
+    gw_reserve(&decoded, raw.length);
+    gw_reserve(&encoded, raw.length);
     if (gw_uri_decode(&decoded, raw, !keep_slash))
         gw_uri_encode(&encoded, slice_of(decoded.data, decoded.length), keep_slash);
     char *result = gw_copy_bytes(text_cstr(&encoded), encoded.length);
@@ -70,6 +74,11 @@ static void append_query(const char *raw, bool is_presigned, bool as_sent, struc
     }
 }
 
+static void append(struct text *out, const char *text)
+{
+    text_append_bytes(out, slice_of_text(text));
+}
+
 /* Trimmed, runs of blanks as one. */
 static void append_value(const char *value, struct text *out)
 {
@@ -77,7 +86,7 @@ static void append_value(const char *value, struct text *out)
     for (bool is_first = true; *value != '\0'; is_first = false) {
         size_t word = strcspn(value, " \t");
         if (!is_first)
-            text_append(out, " ");
+            append(out, " ");
         text_append_bytes(out, slice_of(value, word));
         value += word;
         value += strspn(value, " \t");
@@ -92,17 +101,18 @@ static void append_headers(const struct gw_request *request, const char *names, 
         if (length < sizeof name) {
             memcpy(name, names, length);
             name[length] = '\0';
-            text_append(out, "%s:", name);
+            text_append_bytes(out, slice_of(name, length));
+            append(out, ":");
             bool is_first = true;
             for (size_t i = 0; i < request->header_count; i++) {
                 if (!gw_is_equal_ignoring_case(request->headers[i].name, name))
                     continue;
                 if (!is_first)
-                    text_append(out, ",");
+                    append(out, ",");
                 append_value(request->headers[i].value, out);
                 is_first = false;
             }
-            text_append(out, "\n");
+            append(out, "\n");
         }
         names += length;
         names += *names == ';' ? 1 : 0;
@@ -113,12 +123,18 @@ void sigv4_canonical_request(const struct gw_request *request, const struct sigv
                              bool as_sent, struct text *out)
 {
     char *path = encode_again(slice_of_text(request->path), as_sent, true);
-    text_append(out, "%s\n%s\n", request->method, path);
+    append(out, request->method);
+    append(out, "\n");
+    append(out, path);
+    append(out, "\n");
     free(path);
     append_query(request->query, sigv4->is_presigned, as_sent, out);
-    text_append(out, "\n");
+    append(out, "\n");
     append_headers(request, sigv4->signed_headers, out);
-    text_append(out, "\n%s\n%s", sigv4->signed_headers, sigv4->content_sha256);
+    append(out, "\n");
+    append(out, sigv4->signed_headers);
+    append(out, "\n");
+    append(out, sigv4->content_sha256);
 }
 
 void sigv4_key(const char *secret, const char *date, const char *region, uint8_t key[32])
@@ -141,13 +157,21 @@ static bool verify_form(const struct gw_request *request, const struct sigv4 *si
     struct text to_sign;
     text_init(&canonical);
     text_init(&to_sign);
+    gw_reserve(&canonical, USUAL_BYTES);
+    gw_reserve(&to_sign, USUAL_BYTES);
     sigv4_canonical_request(request, sigv4, as_sent, &canonical);
     uint8_t digest[32];
     char hex[SIGV4_HEX_SIZE];
     gw_sha256(slice_of(canonical.data, canonical.length), digest);
     gw_hex_encode(digest, sizeof digest, hex);
-    text_append(&to_sign, "AWS4-HMAC-SHA256\n%s\n%s/%s/s3/aws4_request\n%s", sigv4->timestamp,
-                sigv4->date, sigv4->region, hex);
+    append(&to_sign, "AWS4-HMAC-SHA256\n");
+    append(&to_sign, sigv4->timestamp);
+    append(&to_sign, "\n");
+    append(&to_sign, sigv4->date);
+    append(&to_sign, "/");
+    append(&to_sign, sigv4->region);
+    append(&to_sign, "/s3/aws4_request\n");
+    append(&to_sign, hex);
     gw_hmac_sha256(slice_of(key, 32), slice_of(to_sign.data, to_sign.length), digest);
     gw_hex_encode(digest, sizeof digest, hex);
     text_release(&canonical);
@@ -157,12 +181,17 @@ static bool verify_form(const struct gw_request *request, const struct sigv4 *si
 
 /* Clients differ in what they leave unescaped (~ : @ + and others), so the form as sent counts
  * too: both name the same resource. */
+bool sigv4_verify_with_key(const struct gw_request *request, const struct sigv4 *sigv4,
+                           const uint8_t key[32])
+{
+    return verify_form(request, sigv4, key, false) || verify_form(request, sigv4, key, true);
+}
+
 bool sigv4_verify(const struct gw_request *request, const struct sigv4 *sigv4, const char *secret)
 {
     uint8_t key[32];
     sigv4_key(secret, sigv4->date, sigv4->region, key);
-    bool is_good =
-        verify_form(request, sigv4, key, false) || verify_form(request, sigv4, key, true);
+    bool is_good = sigv4_verify_with_key(request, sigv4, key);
     explicit_bzero(key, sizeof key);
     return is_good;
 }

@@ -43,6 +43,9 @@ enum s3_error sigv4_parse(const struct gw_request *request, const struct gw_quer
                           int64_t now, struct sigv4 *ret_sigv4, const char **ret_detail);
 /* Compares the signature, in constant time. */
 bool sigv4_verify(const struct gw_request *request, const struct sigv4 *sigv4, const char *secret);
+/* The same with what sigv4_key makes of the secret for the request's date and region. */
+bool sigv4_verify_with_key(const struct gw_request *request, const struct sigv4 *sigv4,
+                           const uint8_t key[32]);
 
 /* The steps, for tests and chunks. as_sent: path and query as they came, not encoded anew. */
 void sigv4_canonical_request(const struct gw_request *request, const struct sigv4 *sigv4,

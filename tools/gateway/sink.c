@@ -45,8 +45,23 @@ static enum catena_status open_stream(struct sink *sink, struct catena_client *c
     free(sink->small);
     sink->small = NULL;
     sink->small_length = 0;
+    sink->small_capacity = 0;
     sink->was_staged = true;
     return status;
+}
+
+/* A short value comes as one piece: then it gets just that much. */
+static void keep_small(struct sink *sink, struct slice bytes)
+{
+    size_t wanted = sink->small_length + bytes.length;
+    if (wanted > sink->small_capacity) {
+        sink->small_capacity = sink->small == NULL ? wanted : GW_SMALL_BYTES;
+        sink->small = realloc(sink->small, sink->small_capacity);
+        if (sink->small == NULL)
+            abort();
+    }
+    memcpy(sink->small + sink->small_length, bytes.data, bytes.length);
+    sink->small_length = wanted;
 }
 
 /* client NULL: the bytes are only hashed. */
@@ -57,10 +72,7 @@ enum catena_status sink_write(struct sink *sink, struct catena_client *client, c
     if (client == NULL)
         return CATENA_OK;
     if (sink->stream == NULL && sink->length <= GW_SMALL_BYTES) {
-        if (sink->small == NULL)
-            sink->small = gw_zalloc(GW_SMALL_BYTES);
-        memcpy(sink->small + sink->small_length, bytes.data, bytes.length);
-        sink->small_length += bytes.length;
+        keep_small(sink, bytes);
         return CATENA_OK;
     }
     if (sink->stream == NULL) {

@@ -81,6 +81,103 @@ static void await(struct tally *tally, unsigned done)
     pthread_mutex_unlock(&tally->mutex);
 }
 
+/* Blocking calls of the same thread, and all calls of others, need no end of the batch. */
+static void *put_blocking(void *context)
+{
+    enum catena_status status = catena_put(context, "photos", "other", 5, "\1", 1, NULL, NULL);
+    return status == CATENA_OK ? context : NULL;
+}
+
+START_TEST(a_batch_holds_nothing_up_and_begins_at_its_end)
+{
+    struct catena_client *client = open_client(0);
+    struct tally tally;
+    tally_init(&tally);
+    for (unsigned round = 1; round <= 50; round++) {
+        pthread_t thread;
+        void *succeeded = NULL;
+        catena_batch_begin(client);
+        for (unsigned i = 0; i < 10; i++)
+            ck_assert_int_eq(
+                catena_put_async(client, "photos", "k", 1, "\1", 1, NULL, count, &tally),
+                CATENA_OK);
+        if (round % 3 == 0)
+            ck_assert_int_eq(catena_put(client, "photos", "own", 3, "\1", 1, NULL, NULL),
+                             CATENA_OK);
+        if (round % 3 == 1) {
+            ck_assert_int_eq(pthread_create(&thread, NULL, put_blocking, client), 0);
+            ck_assert_int_eq(pthread_join(thread, &succeeded), 0);
+            ck_assert_ptr_nonnull(succeeded);
+        }
+        catena_batch_end(client);
+        await(&tally, 10 * round);
+    }
+    ck_assert_uint_eq(tally.ok, 500);
+    catena_batch_begin(client);
+    catena_batch_end(client);
+    catena_close(client);
+}
+END_TEST
+
+/* What the callbacks of a round have left for its end. */
+struct round {
+    struct tally tally;
+    unsigned open;   /* callbacks since the last end; the library's thread's */
+    unsigned closed; /* guarded by the tally's mutex */
+};
+
+static void leave_open(void *context, const struct catena_result *result)
+{
+    struct round *round = context;
+    round->open++;
+    count(&round->tally, result);
+}
+
+static void close_round(void *context)
+{
+    struct round *round = context;
+    pthread_mutex_lock(&round->tally.mutex);
+    round->closed += round->open;
+    round->open = 0;
+    pthread_cond_signal(&round->tally.changed);
+    pthread_mutex_unlock(&round->tally.mutex);
+}
+
+START_TEST(each_callback_is_followed_by_the_end_of_its_round)
+{
+    struct round round = {0};
+    struct catena_options options = CATENA_OPTIONS_INIT;
+    struct catena_client *client = NULL;
+    struct timespec until;
+    tally_init(&round.tally);
+    options.masters = fake_cluster_address(cluster);
+    options.round_ended = close_round;
+    options.round_context = &round;
+    ck_assert_int_eq(catena_open(&options, &client), CATENA_OK);
+    ck_assert_int_eq(catena_bucket_create(client, "photos"), CATENA_OK);
+    for (unsigned i = 0; i < 300; i++)
+        ck_assert_int_eq(
+            catena_put_async(client, "photos", "k", 1, "\1", 1, NULL, leave_open, &round),
+            CATENA_OK);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 30;
+    pthread_mutex_lock(&round.tally.mutex);
+    while (round.closed < 300)
+        ck_assert_int_eq(pthread_cond_timedwait(&round.tally.changed, &round.tally.mutex, &until),
+                         0);
+    pthread_mutex_unlock(&round.tally.mutex);
+    ck_assert_uint_eq(round.tally.ok, 300);
+    /* Those that closing cancels too. */
+    atomic_store(&knobs->mute_puts, 10);
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_int_eq(
+            catena_put_async(client, "photos", "k", 1, "\1", 1, NULL, leave_open, &round),
+            CATENA_OK);
+    catena_close(client);
+    ck_assert_uint_eq(round.closed, 310);
+}
+END_TEST
+
 START_TEST(asynchronous_calls_call_back_once_each)
 {
     struct catena_client *client = open_client(0);
@@ -397,6 +494,8 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
+        a_batch_holds_nothing_up_and_begins_at_its_end,
+        each_callback_is_followed_by_the_end_of_its_round,
         asynchronous_calls_call_back_once_each,
         large_values_go_asynchronously_too,
         a_failed_large_put_calls_back_and_cleans_up,

@@ -329,6 +329,46 @@ START_TEST(a_get_stream_reads_in_pieces_and_may_be_left_early)
 }
 END_TEST
 
+START_TEST(a_get_stream_lends_its_bytes_without_a_copy)
+{
+    static const size_t sizes[] = {70000, 1, 5000000, 1048576};
+    uint8_t *bytes = pattern(5000000);
+    struct catena_get_stream *stream;
+    const void *lent = bytes;
+    size_t got = 1;
+    ck_assert_int_eq(put("film", bytes, 5000000, NULL), CATENA_OK);
+    ck_assert_int_eq(put("note", bytes, 300, NULL), CATENA_OK);
+    for (size_t offset = 0; offset < 3; offset++) {
+        uint64_t end = offset == 2 ? 1100000 : 5000000;
+        ck_assert_int_eq(catena_get_stream_open(client, "photos", "film", 4, offset, end - offset,
+                                                NULL, &stream, NULL),
+                         CATENA_OK);
+        uint64_t at = offset;
+        for (unsigned i = 0; got > 0; i++) {
+            size_t size = sizes[i % 4];
+            ck_assert_int_eq(catena_get_stream_next(stream, size, &lent, &got), CATENA_OK);
+            ck_assert(got <= size);
+            ck_assert(got == 0 || memcmp(lent, bytes + at, got) == 0);
+            at += got;
+        }
+        ck_assert_uint_eq(at, end);
+        catena_get_stream_close(stream);
+        got = 1;
+    }
+    ck_assert_int_eq(
+        catena_get_stream_open(client, "photos", "note", 4, 0, UINT64_MAX, NULL, &stream, NULL),
+        CATENA_OK);
+    ck_assert_int_eq(catena_get_stream_next(stream, 0, &lent, &got), CATENA_INVALID);
+    ck_assert_int_eq(catena_get_stream_next(stream, 1000, &lent, &got), CATENA_OK);
+    ck_assert_uint_eq(got, 300);
+    ck_assert(memcmp(lent, bytes, 300) == 0);
+    ck_assert_int_eq(catena_get_stream_read(stream, bytes, 1000, &got), CATENA_OK);
+    ck_assert_uint_eq(got, 0);
+    catena_get_stream_close(stream);
+    free(bytes);
+}
+END_TEST
+
 struct opened {
     atomic_bool has_ended;
     enum catena_status status;
@@ -487,6 +527,7 @@ int main(void)
         a_put_that_stays_unanswered_is_unknown,
         a_corrupt_chunk_is_fetched_again_and_a_lost_one_reported,
         a_get_stream_reads_in_pieces_and_may_be_left_early,
+        a_get_stream_lends_its_bytes_without_a_copy,
         a_stream_opened_without_waiting_brings_a_short_value_at_once,
         listings_of_any_length_are_complete,
         buckets_come_and_go,

@@ -11,7 +11,7 @@
 #include "tools/gateway/encode.h"
 #include "tools/gateway/http.h"
 
-enum { STREAM_BYTES = 3000000, WAIT_SECONDS = 20 };
+enum { STREAM_BYTES = 3000000, WAIT_SECONDS = 20, GATHERED = 5 };
 
 static struct {
     struct http_server *server;
@@ -20,13 +20,19 @@ static struct {
     atomic_uint finished;
     atomic_uint completed;
     atomic_uint last_refusal;
-} bench;
+    atomic_uint rounds_entered;
+    atomic_uint rounds_left;
+    pthread_mutex_t mutex;
+    struct http_exchange *gathered[GATHERED]; /* guarded by mutex */
+    unsigned gathered_count;
+} bench = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- the service: the path says what to do ---- */
 
 struct work {
     uint64_t bytes;
     uint64_t produced;
+    uint8_t *piece; /* lent to the engine */
     uint64_t started_bytes;
 };
 
@@ -72,14 +78,18 @@ static void on_body(struct http_exchange *exchange, struct slice bytes, bool is_
     http_respond(exchange, 200, text, strlen(text));
 }
 
-static bool on_produce(struct http_exchange *exchange, uint8_t *bytes, size_t size,
+static bool on_produce(struct http_exchange *exchange, const uint8_t **ret_bytes,
                        size_t *ret_length)
 {
     struct work *work = http_context(exchange);
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)('a' + (work->produced + i) % 26);
-    work->produced += size;
-    *ret_length = size;
+    size_t rest = STREAM_BYTES - (size_t)work->produced;
+    free(work->piece);
+    *ret_length = rest < HTTP_BUFFER_BYTES ? rest : HTTP_BUFFER_BYTES;
+    work->piece = gw_zalloc(*ret_length);
+    for (size_t i = 0; i < *ret_length; i++)
+        work->piece[i] = (uint8_t)('a' + (work->produced + i) % 26);
+    work->produced += *ret_length;
+    *ret_bytes = work->piece;
     return true;
 }
 
@@ -91,12 +101,42 @@ static void *run_later(void *context)
     return NULL;
 }
 
+/* "/gathered": the last of them lets another thread continue all. */
+static void *run_gathered(void *context)
+{
+    (void)context;
+    pthread_mutex_lock(&bench.mutex);
+    for (unsigned i = 0; i < GATHERED; i++)
+        http_continue_many(bench.gathered[i]);
+    bench.gathered_count = 0;
+    pthread_mutex_unlock(&bench.mutex);
+    http_wake_continued();
+    return NULL;
+}
+
+static void gather(struct http_exchange *exchange)
+{
+    pthread_t thread;
+    pthread_mutex_lock(&bench.mutex);
+    bench.gathered[bench.gathered_count++] = exchange;
+    bool is_last = bench.gathered_count == GATHERED;
+    pthread_mutex_unlock(&bench.mutex);
+    if (!is_last)
+        return;
+    ck_assert(pthread_create(&thread, NULL, run_gathered, NULL) == 0);
+    ck_assert(pthread_detach(thread) == 0);
+}
+
 static bool on_start(struct http_exchange *exchange, struct slice bytes)
 {
     struct work *work = http_context(exchange);
     pthread_t thread;
     if (is_path(exchange, "/early"))
         http_respond(exchange, 200, "early", 5);
+    if (is_path(exchange, "/gathered")) {
+        gather(exchange);
+        return true;
+    }
     if (!is_path(exchange, "/later") && !is_path(exchange, "/handed-over"))
         return is_path(exchange, "/early");
     work->started_bytes = bytes.length;
@@ -118,7 +158,9 @@ static bool on_resume(struct http_exchange *exchange)
 
 static void on_finish(struct http_exchange *exchange, bool is_complete)
 {
-    free(http_context(exchange));
+    struct work *work = http_context(exchange);
+    free(work->piece);
+    free(work);
     atomic_fetch_add(&bench.finished, 1);
     if (is_complete)
         atomic_fetch_add(&bench.completed, 1);
@@ -134,6 +176,18 @@ static void on_refuse(struct http_exchange *exchange, enum http_refusal refusal)
     http_respond(exchange, 400, "bad", 3);
 }
 
+static void on_enter(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&bench.rounds_entered, 1);
+}
+
+static void on_leave(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&bench.rounds_left, 1);
+}
+
 static void setup(void)
 {
     static const struct http_callbacks callbacks = {
@@ -145,6 +199,8 @@ static void setup(void)
         .produce = on_produce,
         .finish = on_finish,
         .refuse = on_refuse,
+        .enter = on_enter,
+        .leave = on_leave,
     };
     struct text error;
     text_init(&error);
@@ -168,6 +224,8 @@ static void teardown(void)
     http_server_free(bench.server);
     gw_pool_free(bench.pool);
     ck_assert_uint_eq(atomic_load(&bench.begun), atomic_load(&bench.finished));
+    ck_assert_uint_gt(atomic_load(&bench.rounds_entered), 0);
+    ck_assert_uint_eq(atomic_load(&bench.rounds_entered), atomic_load(&bench.rounds_left));
 }
 
 /* ---- the client ---- */
@@ -513,6 +571,23 @@ START_TEST(short_requests_do_without_a_worker)
 }
 END_TEST
 
+/* Over both loops, and while they sleep, work, or are about to do either. */
+START_TEST(many_that_are_continued_together_are_all_answered)
+{
+    int fds[GATHERED];
+    for (int i = 0; i < GATHERED; i++)
+        fds[i] = dial();
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < GATHERED; i++)
+            say(fds[i], GET("/gathered"));
+        for (int i = 0; i < GATHERED; i++)
+            expect(fds[i], "HTTP/1.1 200 OK", "later 0");
+    }
+    for (int i = 0; i < GATHERED; i++)
+        close(fds[i]);
+}
+END_TEST
+
 START_TEST(a_long_body_goes_to_a_worker)
 {
     int fd = dial();
@@ -561,6 +636,7 @@ int main(void)
         draining_ends_connections_with_their_next_answer,
         connections_over_the_limit_wait,
         short_requests_do_without_a_worker,
+        many_that_are_continued_together_are_all_answered,
         a_long_body_goes_to_a_worker,
         clients_that_leave_while_it_waits_are_finished,
     };

@@ -24,6 +24,9 @@ START_TEST(formats_go_there_and_back)
     ck_assert(gw_http_time_parse(text, &seconds) && seconds == 784111777);
     ck_assert_str_eq(gw_iso_time_format(784111777123, text), "1994-11-06T08:49:37.123Z");
     ck_assert_str_eq(gw_iso_time_format(0, text), "1970-01-01T00:00:00.000Z");
+    ck_assert_str_eq(gw_iso_time_format(253402300799005, text), "9999-12-31T23:59:59.005Z");
+    ck_assert_str_eq(gw_iso_time_format(UINT64_MAX - 615, text), "9999-12-31T23:59:59.000Z");
+    ck_assert_str_eq(gw_http_time_format(UINT64_MAX, text), "Fri, 31 Dec 9999 23:59:59 GMT");
 }
 END_TEST
 
