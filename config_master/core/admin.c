@@ -289,7 +289,15 @@ void cm_admin_read_ready(struct cm_core *core, uint64_t id, enum err err)
 void cm_admin_changed(struct cm_core *core, uint64_t id, enum err err)
 {
     struct cm_request *request = request_find(core, id, CM_STAGE_CHANGING);
-    if (request != NULL)
+    if (request == NULL)
+        return;
+    if (request->op == WIRE_ADMIN_MASTER_REMOVE && err == ERR_UNREACHABLE)
+        cm_request_reply(
+            core, request, err, 0, 0,
+            "without master %llu too few of the masters that answer would be left to elect "
+            "a leader; bring the others back, or remove those that are gone first",
+            (unsigned long long)request->a);
+    else
         cm_request_reply(core, request, err, 0, 0, "%s", err == ERR_OK ? "" : err_text(err));
 }
 

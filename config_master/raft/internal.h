@@ -272,6 +272,8 @@ struct raft_peer *raft_peer_find(struct raft *raft, uint32_t id);
 /* The highest value that a quorum of the configuration has reached. */
 enum raft_measure { RAFT_MEASURE_MATCH, RAFT_MEASURE_ROUND, RAFT_MEASURE_SENT };
 uint64_t raft_quorum(const struct raft *raft, enum raft_measure measure);
+/* Of a leader: has it answered what was sent within the shortest election time-out (as for R31)? */
+bool raft_is_answering(const struct raft *raft, uint32_t id);
 void raft_leader_advance_commit(struct raft *raft);
 
 /* follow.c: the follower's side, and what both do with committed entries. */

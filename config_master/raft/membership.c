@@ -155,6 +155,17 @@ static void begin_catch_up(struct raft *raft, uint64_t id,
     raft_broadcast(raft, true);
 }
 
+/* Would the servers that stay have a leader? Those that do not answer count for nothing. Without
+ * one nobody could take the removal back; and the order may be a copy that comes late, after what
+ * it was right for (simulator seeds 68306, 70265). */
+static bool can_go_on(const struct raft *raft, const struct raft_configuration *next)
+{
+    uint32_t answering = 0;
+    for (uint32_t i = 0; i < next->count; i++)
+        answering += raft_is_answering(raft, next->servers[i].id) ? 1u : 0u;
+    return answering >= next->count / 2 + 1 || PLANTED(R32_LEAVES_TOO_FEW);
+}
+
 void raft_membership_change(struct raft *raft, uint64_t id,
                             const struct raft_configuration *configuration)
 {
@@ -183,6 +194,8 @@ void raft_membership_change(struct raft *raft, uint64_t id,
     if (is_add) {
         next.servers[next.count++] = server;
         begin_catch_up(raft, id, &next, &server);
+    } else if (!can_go_on(raft, &next)) {
+        raft_emit_proposed(raft, id, ERR_UNREACHABLE, 0);
     } else {
         RAFT_TRACE(raft, "term %llu: removes server %u", (unsigned long long)raft->term, server.id);
         append_configuration(raft, id, &next);

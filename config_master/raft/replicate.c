@@ -245,6 +245,19 @@ static bool has_contact(const struct raft *raft)
     return raft->now_us < sent_us + raft->options.election_max_us;
 }
 
+bool raft_is_answering(const struct raft *raft, uint32_t id)
+{
+    if (id == raft->options.id)
+        return true;
+    for (uint32_t i = 0; i < raft->peers_count; i++) {
+        const struct raft_peer *peer = &raft->peers[i];
+        if (peer->id == id)
+            return !peer->lost_disk &&
+                   raft->now_us < peer->acked_sent_us + raft->options.election_min_us;
+    }
+    return false;
+}
+
 static void resend_snapshots(struct raft *raft)
 {
     for (uint32_t i = 0; i < raft->peers_count; i++) {

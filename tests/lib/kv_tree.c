@@ -3,9 +3,13 @@
 #include "base/contract.h"
 #include "base/hash.h"
 
-/* A simulated disk makes and drops hundreds of thousands of nodes per simulated second: the dropped
- * ones are kept for the next. */
-static _Thread_local struct kv_node *free_nodes; /* linked by `left` */
+static bool are_nodes_kept;
+static struct kv_node *free_nodes; /* linked by `left` */
+
+void kv_tree_keep_nodes(void)
+{
+    are_nodes_kept = true;
+}
 
 static struct kv_node *node_new(void)
 {
@@ -18,6 +22,10 @@ static struct kv_node *node_new(void)
 
 static void node_free(struct kv_node *node)
 {
+    if (!are_nodes_kept) {
+        mem_free(node);
+        return;
+    }
     node->left = free_nodes;
     free_nodes = node;
 }

@@ -48,6 +48,10 @@ struct kv_node *kv_tree_remove(struct kv_node *tree, struct slice key);
 /* Removes [from, to). */
 struct kv_node *kv_tree_remove_range(struct kv_node *tree, struct slice from, struct slice to);
 size_t kv_tree_count(const struct kv_node *tree);
+/* From now on nodes that are dropped are kept for the next ones: a simulator makes hundreds of
+ * thousands in a second. For programs of one thread that do not put memory back as it was (as
+ * tests/model does). */
+void kv_tree_keep_nodes(void);
 
 /* In-order walk over one version. The cursor borrows the tree: keep a reference meanwhile. */
 enum { KV_TREE_DEPTH_MAX = 256 };

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/contract.h"
+#include "tests/lib/kv_tree.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/workload.h"
 
@@ -212,6 +213,8 @@ static const uint64_t regressions[] = {
     5,     /* a master without a map spun when the watch of a client without one ran out */
     1154,  /* R37: a bucket was deleted while a removal was decided and its head had left */
     2195,  /* D11: a restarted master refused replaced masters by the identities of its snapshot */
+    70265, /* R32: a late copy of an order to remove a master was obeyed while another one was gone
+            */
     64072, /* D3: an order to purge that came with a copy ran before its entry was applied */
     100002790, /* D14: a dead member's last heartbeat activated the row in which it was alone */
     400003221, /* D16: leaders that followed each other fast left no mark of what was committed */
@@ -324,6 +327,7 @@ static int run_program(const uint64_t *numbers, bool print)
 
 int main(int argc, char **argv)
 {
+    kv_tree_keep_nodes();
     static const char *const names[NUMBERS] = {"--seed",  "--ticks",   "--suite",
                                                "--bench", "--from",    "--masters",
                                                "--nodes", "--clients", "--check-every"};

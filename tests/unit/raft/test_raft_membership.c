@@ -222,6 +222,39 @@ START_TEST(a_cluster_grows_from_one_to_seven_and_back_to_one)
 }
 END_TEST
 
+static enum err cluster_outcome(struct cluster *cluster)
+{
+    enum err err = ERR_OK;
+    ck_assert(cluster_run_until(cluster, is_answered, 1000000));
+    (void)cluster_is_answered(cluster, request, &err);
+    return err;
+}
+
+/* Simulator seeds 68306 and 70265: one server is gone, and a late order removes another one. */
+START_TEST(a_removal_that_leaves_too_few_servers_that_answer_is_refused)
+{
+    struct cluster *cluster = cluster_new(13, 3);
+    ck_assert(cluster_run_until(cluster, cluster_has_leader, 5000000));
+    uint32_t leader = cluster_leader(cluster);
+    uint32_t gone = 1 + leader % 3;
+    uint32_t healthy = 1 + gone % 3;
+    (void)cluster_propose(cluster, leader);
+    cluster_run(cluster, 1000000);
+    cluster_crash(cluster, gone);
+    cluster_run(cluster, 1000000);
+    ck_assert_uint_eq(cluster_leader(cluster), leader);
+    request = cluster_change(cluster, leader, healthy, false);
+    ck_assert_int_eq(cluster_outcome(cluster), ERR_UNREACHABLE);
+    request = cluster_change(cluster, leader, leader, false);
+    ck_assert_int_eq(cluster_outcome(cluster), ERR_UNREACHABLE);
+    ck_assert_uint_eq(raft_configuration(cluster_server(cluster, leader)->raft)->count, 3);
+    request = cluster_change(cluster, leader, gone, false); /* the right one */
+    wanted = 2;
+    ck_assert(cluster_run_until(cluster, has_members, 1000000));
+    cluster_free(cluster);
+}
+END_TEST
+
 START_TEST(a_wiped_member_is_refused_until_it_is_removed_and_added)
 {
     struct cluster *cluster = cluster_new(9, 3);
@@ -282,6 +315,7 @@ int main(void)
     tcase_add_test(tcase, changes_of_more_or_less_than_one_server_are_invalid);
     tcase_add_test(tcase, a_follower_refuses_changes);
     tcase_add_test(tcase, a_removal_is_in_use_from_the_moment_it_is_in_the_log);
+    tcase_add_test(tcase, a_removal_that_leaves_too_few_servers_that_answer_is_refused);
     tcase_add_test(tcase, an_added_server_catches_up_before_it_counts);
     tcase_add_test(tcase, a_joiner_that_does_not_catch_up_is_given_up);
     tcase_add_test(tcase, answers_of_an_earlier_life_do_not_count_for_a_joiner);
