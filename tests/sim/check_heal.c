@@ -103,7 +103,8 @@ bool verify_is_whole(struct world *world)
             if (!process->is_up || sim_node_core(process) == NULL ||
                 disk_has_failed(sim_node_disk(process)) ||
                 !cn_core_view(sim_node_core(process), row->chain, &view) || view.is_halted ||
-                view.is_syncing || view.epoch != row->epoch)
+                view.is_syncing || view.epoch != row->epoch || view.role == CN_ROLE_NONE ||
+                view.role == CN_ROLE_JOINER) /* started again since: it holds what it holds */
                 return false;
         }
     }
