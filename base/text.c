@@ -23,7 +23,7 @@ void text_clear(struct text *text)
         text->data[0] = '\0';
 }
 
-static void reserve(struct text *text, size_t more)
+void text_reserve(struct text *text, size_t more)
 {
     size_t need = text->length + more + 1;
     if (need <= text->capacity)
@@ -32,6 +32,7 @@ static void reserve(struct text *text, size_t more)
     while (capacity < need)
         capacity *= 2;
     text->data = mem_realloc(text->data, capacity);
+    text->data[text->length] = '\0';
     text->capacity = capacity;
 }
 
@@ -47,7 +48,7 @@ void text_append_v(struct text *text, const char *format, va_list arguments)
         text->length += (size_t)length;
         return;
     }
-    reserve(text, (size_t)length);
+    text_reserve(text, (size_t)length);
     (void)vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
     text->length += (size_t)length;
 }
@@ -62,7 +63,7 @@ void text_append(struct text *text, const char *format, ...)
 
 void text_append_bytes(struct text *text, struct slice bytes)
 {
-    reserve(text, bytes.length);
+    text_reserve(text, bytes.length);
     if (bytes.length > 0)
         memcpy(text->data + text->length, bytes.data, bytes.length);
     text->length += bytes.length;

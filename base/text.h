@@ -20,6 +20,8 @@ void text_release(struct text *text);
 void text_clear(struct text *text);
 void text_append(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_append_v(struct text *text, const char *format, va_list arguments);
+/* Room for so many more bytes, so that appending them does not grow it step by step. */
+void text_reserve(struct text *text, size_t more);
 void text_append_bytes(struct text *text, struct slice bytes);
 /* Printable ASCII as it is, everything else as \xNN: keys in logs and traces. */
 void text_append_escaped(struct text *text, struct slice bytes);

@@ -25,7 +25,7 @@ static const struct {
 struct gw_checksum {
     enum gw_checksum_kind kind;
     uint64_t crc;
-    EVP_MD_CTX *digest; /* of the others */
+    EVP_MD_CTX *digest;
 };
 
 enum { LANES = 8 };

@@ -202,15 +202,3 @@ char *gw_copy(const char *text)
 {
     return gw_copy_bytes(text, strlen(text));
 }
-
-void gw_reserve(struct text *text, size_t more)
-{
-    size_t need = text->length + more + 1;
-    if (need <= text->capacity)
-        return;
-    text->data = realloc(text->data, need);
-    if (text->data == NULL)
-        abort();
-    text->data[text->length] = '\0';
-    text->capacity = need;
-}

@@ -33,7 +33,5 @@ bool gw_parse_u64(const char *text, uint64_t *ret_value);
 char *gw_copy(const char *text);
 char *gw_copy_bytes(const void *bytes, size_t length);
 void *gw_zalloc(size_t bytes);
-/* Room for so many more bytes, so that appending them does not grow the text step by step. */
-void gw_reserve(struct text *text, size_t more);
 
 #endif

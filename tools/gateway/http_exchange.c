@@ -38,7 +38,7 @@ struct http_exchange *http_exchange_new(struct http_connection *connection, cons
     memcpy(exchange->peer, connection->peer, sizeof exchange->peer);
     text_init(&exchange->response_headers);
     text_init(&exchange->response_body);
-    gw_reserve(&exchange->response_headers, USUAL_HEADERS_BYTES);
+    text_reserve(&exchange->response_headers, USUAL_HEADERS_BYTES);
     exchange->refusal = http_head_parse(exchange->head_bytes, length, &exchange->head);
     atomic_fetch_add(&exchange->server->active, 1);
     connection->exchange = exchange;
@@ -114,8 +114,8 @@ static void append_head(struct http_exchange *exchange, struct text *out)
     struct timespec now;
     char date[GW_TIME_SIZE];
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    gw_reserve(out, sizeof date + 200 + exchange->response_headers.length +
-                        exchange->response_body.length);
+    text_reserve(out, sizeof date + 200 + exchange->response_headers.length +
+                          exchange->response_body.length);
     text_append(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", exchange->status,
                 reason_of(exchange->status),
                 gw_http_time_format((uint64_t)now.tv_sec * 1000, date));

@@ -4,19 +4,19 @@
 
 enum { REQUEST_ID_MAX = 128 };
 
-/* Beginnings of header names whose meaning cannot be fulfilled. */
+/* Beginnings of header names, after x-amz-, whose meaning cannot be fulfilled. */
 static const char *const refused_headers[] = {
-    "x-amz-server-side-encryption",
-    "x-amz-copy-source-server-side-encryption",
-    "x-amz-object-lock-",
-    "x-amz-bucket-object-lock-",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-    "x-amz-mfa",
-    "x-amz-bypass-governance-retention",
-    "x-amz-if-match-",
-    "x-amz-rename-source",
-    "x-amz-object-ownership",
+    "server-side-encryption",
+    "copy-source-server-side-encryption",
+    "object-lock-",
+    "bucket-object-lock-",
+    "website-redirect-location",
+    "write-offset-bytes",
+    "mfa",
+    "bypass-governance-retention",
+    "if-match-",
+    "rename-source",
+    "object-ownership",
 };
 
 static bool is_canned_acl(const char *acl)
@@ -52,13 +52,15 @@ static enum s3_error check_acl(const struct s3 *s3)
 enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail)
 {
     for (size_t i = 0; i < s3->request->header_count; i++) {
-        const struct gw_header *header = &s3->request->headers[i];
-        if (!gw_starts_with_ignoring_case(header->name, "x-amz-"))
-            continue; /* as all of these do */
-        if (gw_starts_with_ignoring_case(header->name, "x-amz-grant-"))
+        static const char prefix[] = "x-amz-";
+        const char *name = s3->request->headers[i].name;
+        if (!gw_starts_with_ignoring_case(name, prefix))
+            continue;
+        name += sizeof prefix - 1;
+        if (gw_starts_with_ignoring_case(name, "grant-"))
             return S3_AccessControlListNotSupported;
         for (size_t j = 0; j < sizeof refused_headers / sizeof refused_headers[0]; j++) {
-            if (gw_starts_with_ignoring_case(header->name, refused_headers[j])) {
+            if (gw_starts_with_ignoring_case(name, refused_headers[j])) {
                 *ret_detail = "A header you provided implies functionality that is not "
                               "implemented.";
                 return S3_NotImplemented;

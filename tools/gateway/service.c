@@ -320,7 +320,7 @@ static void log_access(const struct s3 *s3, unsigned status, uint64_t duration_u
     struct text line;
     char time[GW_TIME_SIZE];
     text_init(&line);
-    gw_reserve(&line, USUAL_LINE_BYTES);
+    text_reserve(&line, USUAL_LINE_BYTES);
     append(&line, "time=", gw_iso_time_format(gw_wall_ms(), time));
     append(&line, " level=info event=request id=", s3->request_id);
     append(&line, " peer=", http_peer(s3->exchange));

@@ -35,8 +35,8 @@ static char *encode_again(struct slice raw, bool as_sent, bool keep_slash)
     struct text encoded;
     text_init(&decoded);
     text_init(&encoded);
-    gw_reserve(&decoded, raw.length);
-    gw_reserve(&encoded, raw.length);
+    text_reserve(&decoded, raw.length);
+    text_reserve(&encoded, raw.length);
     if (gw_uri_decode(&decoded, raw, !keep_slash))
         gw_uri_encode(&encoded, slice_of(decoded.data, decoded.length), keep_slash);
     char *result = gw_copy_bytes(text_cstr(&encoded), encoded.length);
@@ -157,8 +157,8 @@ static bool verify_form(const struct gw_request *request, const struct sigv4 *si
     struct text to_sign;
     text_init(&canonical);
     text_init(&to_sign);
-    gw_reserve(&canonical, USUAL_BYTES);
-    gw_reserve(&to_sign, USUAL_BYTES);
+    text_reserve(&canonical, USUAL_BYTES);
+    text_reserve(&to_sign, USUAL_BYTES);
     sigv4_canonical_request(request, sigv4, as_sent, &canonical);
     uint8_t digest[32];
     char hex[SIGV4_HEX_SIZE];

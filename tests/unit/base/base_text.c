@@ -27,6 +27,21 @@ START_TEST(text_grows)
 }
 END_TEST
 
+START_TEST(reserved_room_is_not_moved_by_what_fits)
+{
+    struct text text;
+    text_init(&text);
+    text_reserve(&text, 500);
+    ck_assert_str_eq(text_cstr(&text), "");
+    const char *data = text.data;
+    for (int i = 0; i < 500; i++)
+        text_append_bytes(&text, slice_of_text("x"));
+    ck_assert_ptr_eq(text.data, data);
+    ck_assert_uint_eq(strlen(text_cstr(&text)), 500);
+    text_release(&text);
+}
+END_TEST
+
 START_TEST(escaped_bytes_are_printable)
 {
     struct text text;
@@ -104,6 +119,6 @@ START_TEST(format_cuts_at_the_arrays_end)
 }
 END_TEST
 
-SUITE_MAIN("base_text", empty_text_is_a_string, text_grows, escaped_bytes_are_printable,
-           json_strings_are_escaped_and_valid, well_formed_utf8_is_accepted,
-           malformed_utf8_is_refused, format_cuts_at_the_arrays_end)
+SUITE_MAIN("base_text", empty_text_is_a_string, text_grows, reserved_room_is_not_moved_by_what_fits,
+           escaped_bytes_are_printable, json_strings_are_escaped_and_valid,
+           well_formed_utf8_is_accepted, malformed_utf8_is_refused, format_cuts_at_the_arrays_end)
