@@ -1,6 +1,5 @@
 #include "base/io/file.h"
 
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <dirent.h>
@@ -179,80 +178,4 @@ enum err directory_is_empty(const char *path, bool *ret_is_empty)
     if (err == ERR_OK)
         *ret_is_empty = is_empty;
     return err;
-}
-
-/* ---- lock ---- */
-
-struct directory_lock {
-    int fd;
-};
-
-static const char *lock_name = "catena.lock";
-
-static enum err lock_refused(int fd, const char *directory, char *ret_text, size_t text_size)
-{
-    struct buf *contents = NULL;
-    long pid = 0;
-    if (read_all(fd, 64, &contents) == ERR_OK) {
-        char digits[65] = {0};
-        memcpy(digits, contents->data, contents->length);
-        pid = strtol(digits, NULL, 10);
-        buf_unref(contents);
-    }
-    if (pid > 0)
-        text_format(ret_text, text_size,
-                    "directory %s is in use by process %ld; stop it or choose another directory",
-                    directory, pid);
-    else
-        text_format(ret_text, text_size,
-                    "directory %s is in use by another process; stop it or choose another "
-                    "directory",
-                    directory);
-    return ERR_BUSY;
-}
-
-enum err directory_lock_take(const char *directory, struct directory_lock **ret_lock,
-                             char *ret_text, size_t text_size)
-{
-    char path[PATH_BYTES];
-    if (strlen(directory) + strlen(lock_name) + 2 > sizeof path)
-        return ERR_INVALID;
-    text_format(path, sizeof path, "%s/%s", directory, lock_name);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        enum err err = err_of_errno(errno);
-        text_format(ret_text, text_size,
-                    "cannot open %s: %s; does the directory exist and may "
-                    "this user write there?",
-                    path, err_text(err));
-        return err;
-    }
-    enum err err = ERR_OK;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) {
-            err = lock_refused(fd, directory, ret_text, text_size);
-        } else {
-            err = ERR_IO;
-            text_format(ret_text, text_size, "cannot lock %s: %s", path, err_text(err));
-        }
-        close(fd);
-        return err;
-    }
-    char digits[32];
-    text_format(digits, sizeof digits, "%ld\n", (long)getpid());
-    /* The number only helps people: a failure to write it does not matter. */
-    if (ftruncate(fd, 0) == 0)
-        (void)!write(fd, digits, strlen(digits));
-    struct directory_lock *lock = mem_alloc(sizeof *lock);
-    lock->fd = fd;
-    *ret_lock = lock;
-    return ERR_OK;
-}
-
-void directory_lock_free(struct directory_lock *lock)
-{
-    if (lock == NULL)
-        return;
-    close(lock->fd);
-    mem_free(lock);
 }

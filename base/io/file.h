@@ -1,4 +1,4 @@
-/* Small files and directories: identity files, configuration, the lock of a data directory. */
+/* Small files and directories: identity files, configuration. */
 #ifndef CATENA_BASE_IO_FILE_H
 #define CATENA_BASE_IO_FILE_H
 
@@ -18,14 +18,6 @@ enum err file_write(const char *path, struct slice contents);
 enum err directory_make(const char *path);
 /* No entries besides . and .. ? ERR_NOT_FOUND, ERR_IO. */
 enum err directory_is_empty(const char *path, bool *ret_is_empty);
-
-/* One process at a time owns a data directory. The kernel drops the lock when the owner dies. */
-struct directory_lock;
-/* ERR_OK; ERR_BUSY: another process owns it; ERR_NOT_FOUND, ERR_ACCESS, ERR_IO. On an error
- * ret_text names the directory, the process if known, and what to do. */
-enum err directory_lock_take(const char *directory, struct directory_lock **ret_lock,
-                             char *ret_text, size_t text_size);
-void directory_lock_free(struct directory_lock *lock);
 
 /* errno to err: the one place. */
 enum err err_of_errno(int number);

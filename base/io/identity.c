@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/contract.h"
 #include "base/io/args.h"
+#include "base/io/directory_lock.h"
 #include "base/io/file.h"
 #include "base/io/host.h"
 #include "base/text.h"

@@ -1,6 +1,7 @@
 """What the checks over the wire share: counting, and comparing answers."""
 
 import ssl
+import subprocess
 import sys
 import time
 import urllib.error
@@ -22,6 +23,14 @@ def expect(what, answer, status, code=None):
     check(what, answer.status == status and (code is None or answer.code() == code),
           f"status {answer.status} {answer.code()} instead of {status} {code or ''}")
     return answer
+
+
+def run(*command):
+    """What the command prints; ends the test with what it complained of when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    if done.returncode != 0:
+        sys.exit(f"FAILED: {' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def await_progress(progress, wanted, seconds=60):

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.parse
 
+from s3_harness import run
 from s3_signer import Client
 
 binary, cluster, one, two, secrets_path = sys.argv[1:]
@@ -211,7 +212,7 @@ def without_masters(owner):
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     within(10, "they are gone", lambda: not any(is_there(pid) for pid in pids))
-    subprocess.run([binary + "/catena", "up", "--dir", cluster], capture_output=True, timeout=120, check=True)
+    run(binary + "/catena", "up", "--dir", cluster)
     within(20, "the keys are there", lambda: owner("GET", "photos", "a").status == 200)
     names = [key["access_key"] for key in admin("key", "list")["access_keys"]]
     check("all of them", "OWNER" in names and "READER" in names and "B-KEY" in names, names)

@@ -11,11 +11,11 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
 
+from s3_harness import run
 from s3_signer import Client
 
 endpoint, second, catena, cluster = sys.argv[1:5]
@@ -63,12 +63,8 @@ def write(number):
         gate.wait()
 
 
-def run(*arguments):
-    return subprocess.run([catena, *arguments], check=True, capture_output=True, text=True).stdout
-
-
 def head_of(turn):
-    head = json.loads(run("locate", f"{BUCKET}/{key_of(turn)}", "--json"))["members"][0]
+    head = json.loads(run(catena, "locate", f"{BUCKET}/{key_of(turn)}", "--json"))["members"][0]
     assert head["role"] in ("head", "single"), head
     return head["pid"], head["node"]
 
@@ -95,7 +91,7 @@ for turn in range(ROUNDS):
     assert answer.body == f"{turn} {won[0]}".encode(), (seed, turn, won, answer.status, answer.body)
     if killer is not None:
         killer.join()
-        run("up", "--dir", cluster, "--no-gateway")
+        run(catena, "up", "--dir", cluster, "--no-gateway")
 answer = reader.request("GET", BUCKET, parameters={"list-type": "2"})
 assert answer.body.count(b"<Contents>") == ROUNDS, answer.body.count(b"<Contents>")
 print(f"{ROUNDS} rounds of {WRITERS} writers over two gateways, the head killed in {len(killed)} of them (nodes {killed}): one winner "

@@ -10,12 +10,12 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
 import urllib.parse
 
+from s3_harness import run
 from s3_signer import Client
 
 endpoint, second, catena, cluster, bucket, wanted = sys.argv[1:7]
@@ -24,10 +24,6 @@ clients = [Client(endpoint, *account), Client(second, *account)]
 HARD = ['&+-é"', "a//b", "/x", ".", "..", "k" * 1024, "emoji 🦊", "new\nline", "bench", "bench-", "bench-\x01", "bench-1-~", "benché",
         "bench-1-0000005", "bench-1-000000050", "\u00ff", "\u0100", "\uffff", "\U00010000"] + [f"depth/{'a/' * i}x" for i in range(40)]
 PATIENCE_S = 60
-
-
-def run(*arguments):
-    return subprocess.run([catena, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def page(client, token):
@@ -93,5 +89,5 @@ for number, node in enumerate(nodes[:2]):
     thread.join()
     for place, result in enumerate(results):
         judge(f"node {node} killed under way, gateway {1 + (number if place == 0 else 1 - number)}", result, expected)
-    run("up", "--dir", cluster, "--no-gateway")
+    run(catena, "up", "--dir", cluster, "--no-gateway")
 print("listings: good")

@@ -1,8 +1,6 @@
 #include <check.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io/file.h"
@@ -81,59 +79,6 @@ START_TEST(directories_are_made_with_their_parents)
 }
 END_TEST
 
-START_TEST(second_lock_is_refused_and_names_directory_and_process)
-{
-    struct directory_lock *lock = NULL;
-    struct directory_lock *second = NULL;
-    char text[300] = "";
-    ck_assert_int_eq(directory_lock_take(directory, &lock, text, sizeof text), ERR_OK);
-    ck_assert_int_eq(directory_lock_take(directory, &second, text, sizeof text), ERR_BUSY);
-    char pid[32];
-    text_format(pid, sizeof pid, "process %d", (int)getpid());
-    ck_assert_ptr_nonnull(strstr(text, directory));
-    ck_assert_ptr_nonnull(strstr(text, pid));
-    ck_assert_ptr_null(second);
-    directory_lock_free(lock);
-    ck_assert_int_eq(directory_lock_take(directory, &lock, text, sizeof text), ERR_OK);
-    directory_lock_free(lock);
-    directory_lock_free(NULL);
-}
-END_TEST
-
-START_TEST(lock_of_a_killed_process_is_free_again)
-{
-    int pipes[2];
-    ck_assert_int_eq(pipe(pipes), 0);
-    pid_t child = fork();
-    struct directory_lock *lock = NULL;
-    char text[300] = "";
-    if (child == 0) {
-        enum err err = directory_lock_take(directory, &lock, text, sizeof text);
-        (void)!write(pipes[1], &err, sizeof err);
-        for (;;)
-            pause();
-    }
-    enum err err = ERR_INTERNAL;
-    ck_assert_int_eq(read(pipes[0], &err, sizeof err), sizeof err);
-    ck_assert_int_eq(err, ERR_OK);
-    ck_assert_int_eq(directory_lock_take(directory, &lock, text, sizeof text), ERR_BUSY);
-    ck_assert_int_eq(kill(child, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(child, NULL, 0), child);
-    ck_assert_int_eq(directory_lock_take(directory, &lock, text, sizeof text), ERR_OK);
-    directory_lock_free(lock);
-}
-END_TEST
-
-START_TEST(lock_in_an_absent_directory_says_so)
-{
-    struct directory_lock *lock = NULL;
-    char text[300] = "";
-    ck_assert_int_eq(directory_lock_take("/no/such/place", &lock, text, sizeof text),
-                     ERR_NOT_FOUND);
-    ck_assert_ptr_nonnull(strstr(text, "/no/such/place"));
-}
-END_TEST
-
 START_TEST(errno_is_translated)
 {
     ck_assert_int_eq(err_of_errno(0), ERR_OK);
@@ -152,9 +97,6 @@ int main(void)
     tcase_add_test(tcase, absent_file_is_not_found);
     tcase_add_test(tcase, file_over_the_limit_is_too_large);
     tcase_add_test(tcase, directories_are_made_with_their_parents);
-    tcase_add_test(tcase, second_lock_is_refused_and_names_directory_and_process);
-    tcase_add_test(tcase, lock_of_a_killed_process_is_free_again);
-    tcase_add_test(tcase, lock_in_an_absent_directory_says_so);
     tcase_add_test(tcase, errno_is_translated);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
