@@ -4,10 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +13,7 @@
 #include "base/contract.h"
 #include "base/io/clock.h"
 #include "base/io/file.h"
+#include "base/io/process.h"
 #include "base/text.h"
 
 enum { PATH_BYTES = 4096, LOOK_AGAIN_MS = 20, LOOKS_ALIVE = 3 };
@@ -34,36 +32,6 @@ static long owner_of(int fd)
         return 0;
     long pid = strtol(digits, NULL, 10);
     return pid > 0 ? pid : 0;
-}
-
-static bool names_sigkill(const char *signals)
-{
-    return (strtoull(signals, NULL, 16) >> (SIGKILL - 1) & 1) != 0;
-}
-
-/* From /proc/PID/status (proc(5)). A number without a process is one of an earlier owner, or of
- * another container: nothing says that it lives. */
-static bool is_on_its_way_out(long pid)
-{
-    char path[64];
-    char line[256];
-    bool has_memory = false;
-    bool is_killed = false;
-    if (pid == 0)
-        return false;
-    text_format(path, sizeof path, "/proc/%ld/status", pid);
-    FILE *in = fopen(path, "re");
-    if (in == NULL)
-        return errno == ENOENT;
-    while (fgets(line, sizeof line, in) != NULL) {
-        has_memory = has_memory || strncmp(line, "VmSize:", 7) == 0;
-        is_killed = is_killed ||
-                    ((strncmp(line, "SigPnd:", 7) == 0 || strncmp(line, "ShdPnd:", 7) == 0) &&
-                     names_sigkill(line + 7)) ||
-                    strcmp(line, "CoreDumping:\t1\n") == 0;
-    }
-    (void)fclose(in);
-    return is_killed || !has_memory; /* it gives up its memory before its files */
 }
 
 static enum err refuse(int fd, const char *directory, char *ret_text, size_t text_size)
@@ -91,9 +59,9 @@ static enum err lock_file(int fd, const char *directory, char *ret_text, size_t 
                         err_text(ERR_IO));
             return ERR_IO;
         }
-        /* Between the signal's delivery and the end of its memory a killed process looks alive for
-         * an instant, and a new owner has not written its number yet: so one look is not enough. */
-        looks_alive = is_on_its_way_out(owner_of(fd)) ? 0 : looks_alive + 1;
+        /* One look is not enough: a new owner has not written its number yet, for an instant. */
+        long owner = owner_of(fd);
+        looks_alive = owner != 0 && process_is_ending(owner) ? 0 : looks_alive + 1;
         if (looks_alive == LOOKS_ALIVE || clock_monotonic_us() >= deadline_us)
             return refuse(fd, directory, ret_text, text_size);
         struct timespec moment = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};

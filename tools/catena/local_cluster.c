@@ -11,6 +11,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "base/io/process.h"
 #include "tools/catena/local.h"
 
 const char *local_role_name(enum local_role role)
@@ -32,7 +33,7 @@ const char *local_process_name(const struct local_process *process, char text[24
     return text;
 }
 
-bool local_pid_is_ours(pid_t pid, const char *dir)
+static bool is_named(pid_t pid, const char *dir)
 {
     char path[64];
     char line[8192];
@@ -54,6 +55,11 @@ bool local_pid_is_ours(pid_t pid, const char *dir)
     return false;
 }
 
+bool local_pid_is_ours(pid_t pid, const char *dir)
+{
+    return is_named(pid, dir) && !process_is_ending(pid);
+}
+
 bool local_process_is_alive(const struct local_process *process)
 {
     if (process->role != LOCAL_NODE)
@@ -65,7 +71,7 @@ bool local_process_is_alive(const struct local_process *process)
 bool local_pid_wait(pid_t pid, const char *dir, unsigned wait_ms)
 {
     int fd = pidfd_open(pid, 0);
-    if (fd < 0 || !local_pid_is_ours(pid, dir)) {
+    if (fd < 0 || !is_named(pid, dir)) {
         if (fd >= 0)
             (void)close(fd);
         return true;
