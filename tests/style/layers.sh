@@ -31,7 +31,7 @@ BEGIN {
     only["check.h"] = "tests"
 }
 function layer(path, i) {
-    if (path == "base/io/args.h" || path == "base/io/daemon.h")
+    if (path == "base/io/args.h" || path == "base/io/daemon.h" || path == "base/io/process.h")
         return "args"
     for (i = 1; i <= rows; i++)
         if (index(path, prefix[i]) == 1)
