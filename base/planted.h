@@ -94,6 +94,7 @@
     X(R36_ADMITS_FROZEN, "R36", "chain", "a frozen head admits updates")                           \
     X(R37_PUT_INTO_DELETING, "R37", "chain", "a head admits puts into a bucket that is being deleted") \
     X(R37_UNDECIDED_ACKNOWLEDGED, "R37", "chain", "a head acknowledges the map with puts of the bucket undecided") \
+    X(R37_OLDER_MAP_ADMITS, "R37", "chain", "a head admits puts with a map that is older than its row") \
     X(R37_HEADS_NOT_ASKED, "R37", "master", "a deletion does not wait for the heads")              \
     X(R37_NEW_HEAD_NOT_ASKED, "R37", "master", "a deletion goes on although a chain has a new head") \
     X(C28_PENDING_IGNORED, "R6, case 28", "chain", "a condition does not see pending updates")     \

@@ -56,6 +56,10 @@ static enum err room(const struct cn_core *core, const struct cn_chain *chain,
                      const struct cn_admission *admission, bool is_growing)
 {
     size_t payload = admission->payload == NULL ? 0 : admission->payload->length;
+    /* Peers relay rows but not buckets: with a row that is newer than its map a head does not know
+     * which are being deleted, or gone (R37): the master asked the heads of before. */
+    if (core->map_version < chain->row.version && !PLANTED(R37_OLDER_MAP_ADMITS))
+        return ERR_NOT_READY;
     enum err bucket = cn_bucket_state(core, admission->f.bucket, admission->map_version);
     if (bucket == ERR_NO_BUCKET || bucket == ERR_NOT_READY)
         return bucket;

@@ -210,12 +210,13 @@ static bool replays(uint64_t seed, uint64_t ticks)
 
 /* Seeds on which a defect was found, in the simulator or in a core: never again. */
 static const uint64_t regressions[] = {
-    5,     /* a master without a map spun when the watch of a client without one ran out */
-    1154,  /* R37: a bucket was deleted while a removal was decided and its head had left */
-    2195,  /* D11: a restarted master refused replaced masters by the identities of its snapshot */
-    70265, /* R32: a late copy of an order to remove a master was obeyed while another one was gone
-            */
-    64072, /* D3: an order to purge that came with a copy ran before its entry was applied */
+    5,      /* a master without a map spun when the watch of a client without one ran out */
+    1154,   /* R37: a bucket was deleted while a removal was decided and its head had left */
+    2195,   /* D11: a restarted master refused replaced masters by the identities of its snapshot */
+    70265,  /* R32: a late copy of an order to remove a master was obeyed while another one was gone
+             */
+    238991, /* R37: a head that had its row from a peer put into a bucket that was gone */
+    64072,  /* D3: an order to purge that came with a copy ran before its entry was applied */
     100002790, /* D14: a dead member's last heartbeat activated the row in which it was alone */
     400003221, /* D16: leaders that followed each other fast left no mark of what was committed */
     400003475, /* a chunk in an undecided entry was deleted before a joiner had been sent it */

@@ -179,6 +179,35 @@ START_TEST(a_peer_with_a_newer_row_is_asked_and_the_row_is_taken)
 }
 END_TEST
 
+/* Simulator seed 238991. Peers relay rows but not buckets: the head of the new row may not have
+ * heard that a bucket is being deleted, or is gone, because the master was told so by the heads of
+ * before (R37). */
+START_TEST(a_head_that_knows_its_row_from_a_peer_admits_nothing_before_the_map)
+{
+    world_row_push(world, 0, "12", 0);
+    world_advance(world, 300000);
+    uint64_t put = world_put(world, 0, "key", "value");
+    world_advance(world, 300000);
+    assert_outcome(world, put, ERR_OK);
+    world->nodes[2].is_deaf = true;
+    world->bucket_state = WIRE_BUCKET_DELETING;
+    world_row(world, 0, (uint32_t[]){2, 1}, 2, 0);
+    world_push_all(world);
+    world_advance(world, 1000000);
+    ck_assert_int_eq(world_view(world, 2, 0).role, CN_ROLE_HEAD);
+    assert_refused(world, world_put(world, 0, "key", "late"), ERR_NOT_READY);
+    world->nodes[2].is_deaf = false;
+    world_push(world, 2);
+    world_advance(world, 300000);
+    world->seq[0]--;
+    assert_refused(world, world_put(world, 0, "key", "late"), ERR_BUCKET_DELETING);
+    world->seq[0]--;
+    uint64_t gone = world_delete(world, 0, "key");
+    world_run(world);
+    assert_outcome(world, gone, ERR_OK);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cn_row");
@@ -194,6 +223,7 @@ int main(void)
     tcase_add_test(tests, epochs_never_go_back);
     tcase_add_test(tests, rows_that_make_no_sense_are_refused);
     tcase_add_test(tests, a_peer_with_a_newer_row_is_asked_and_the_row_is_taken);
+    tcase_add_test(tests, a_head_that_knows_its_row_from_a_peer_admits_nothing_before_the_map);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
