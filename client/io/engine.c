@@ -209,6 +209,10 @@ static void *engine_main(void *context)
             gathered = 0;
             transport_flush(client->transport);
             end_round(client);
+            /* The look at the events may have eaten the wake-up of a call that came after the queue
+             * was empty. */
+            if (drain_queue(client, &is_closing) || is_closing)
+                continue;
             count = transport_wait(client->transport, events, EVENTS_MAX, wait_us(client));
         }
         for (uint32_t i = 0; i < count; i++)

@@ -285,6 +285,10 @@ def forms():
     nonsense = base64.b64encode(b"no JSON").decode()
     signature = base64.b64encode(hmac.new(SECRET.encode(), nonsense.encode(), hashlib.sha1).digest()).decode()
     post(v2[:2] + [("policy", nonsense), ("signature", signature)], "InvalidPolicyDocument", 400, "a policy that is none")
+    # What is called like this would be headers of its own in every answer with the object.
+    name = "x-amz-meta-a: 1%0D%0AContent-Length: 5%0D%0A%0D%0AEVIL!HTTP/1.1 200 OK%0D%0Ax-b"
+    post(signed_v4([("key", "form/no"), (name, "v")], [{"key": "form/no"}, {urllib.parse.unquote(name): "v"}]),
+         "InvalidArgument", 400, "a name that is no header's")
     body, headers = form(good)
     status, _, text = plain("POST", "/" + BUCKET, headers, body[:-20])
     check("a form that is cut", status == 400 and b"MalformedPOSTRequest" in text, text)

@@ -193,6 +193,11 @@ good "$here/s3_idle.py" "$url" "$pid"
 tail -n 2 "$work/out"
 kill "$pid"
 
+section "places"
+start places --requests 8
+good "$here/s3_places.py" "$url"
+tail -n 1 "$work/out"
+
 section "race while heads are killed"
 sed -i 's/another-secret-now/secret-of-the-test/' "$work/keys"
 start three

@@ -47,7 +47,8 @@ static void on_body(struct http_exchange *exchange, struct slice bytes, bool is_
     } else if (strcmp(path, "/metrics") == 0) {
         struct text out;
         text_init(&out);
-        gw_metrics_print(gateway->metrics, atomic_load(&gateway->in_flight), &out);
+        gw_metrics_print(gateway->metrics,
+                         atomic_load(&gateway->in_flight) + atomic_load(&gateway->strangers), &out);
         gw_lifecycle_worker_print(gateway->lifecycle, &out);
         http_add_header(exchange, "Content-Type", "text/plain; version=0.0.4");
         http_respond(exchange, 200, out.data, out.length);

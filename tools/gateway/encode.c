@@ -147,6 +147,21 @@ bool gw_secret_equal(const char *a, const char *b)
     return length == strlen(b) && CRYPTO_memcmp(a, b, length) == 0;
 }
 
+bool gw_is_token_byte(uint8_t c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-')
+        return true;
+    return c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL;
+}
+
+bool gw_is_token(const char *text)
+{
+    const char *end = text;
+    while (gw_is_token_byte((uint8_t)*end))
+        end++;
+    return end > text && *end == '\0';
+}
+
 bool gw_is_equal_ignoring_case(const char *a, const char *b)
 {
     return strcasecmp(a, b) == 0;

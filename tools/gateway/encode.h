@@ -24,6 +24,11 @@ bool gw_base64_decode(const char *text, uint8_t *bytes, size_t size, size_t *ret
 /* In time that does not depend on where they differ. */
 bool gw_secret_equal(const char *a, const char *b);
 
+/* Characters of a token, such as the name of a header (RFC 9110, 5.6.2). */
+bool gw_is_token_byte(uint8_t c);
+/* At least one of them, and nothing else. */
+bool gw_is_token(const char *text);
+
 bool gw_is_equal_ignoring_case(const char *a, const char *b);
 bool gw_starts_with(const char *text, const char *prefix);
 bool gw_starts_with_ignoring_case(const char *text, const char *prefix);

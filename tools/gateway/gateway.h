@@ -68,8 +68,9 @@ struct gateway {
     struct gw_bucket_configs *bucket_configs;
     struct gw_lifecycle_worker *lifecycle;
     atomic_bool is_draining;
-    atomic_uint in_flight;
-    uint64_t id_base; /* of request ids */
+    atomic_uint in_flight; /* requests of known senders, at most config.requests_max */
+    atomic_uint strangers; /* those of others, until their bodies are whole */
+    uint64_t id_base;      /* of request ids */
     atomic_uint_fast64_t id_next;
 };
 
@@ -114,8 +115,11 @@ struct early {
 };
 
 /* One request in work. */
+enum place { PLACE_NONE, PLACE_STRANGER, PLACE_KNOWN };
+
 struct s3 {
     struct gateway *gateway;
+    enum place place; /* among the requests that are under way */
     struct http_exchange *exchange;
     const struct gw_request *request;
     struct gw_query query;
@@ -148,6 +152,10 @@ struct s3 {
     size_t first_length;
     uint64_t download_rest; /* not counting `first` */
 };
+
+/* ---- service.c ---- */
+/* The sender is known, or all of the request is there. False: there are too many. */
+bool s3_take_place(struct s3 *s3);
 
 /* ---- respond.c ---- */
 void s3_fail(struct s3 *s3, enum s3_error error, const char *detail);

@@ -107,6 +107,8 @@ void http_wake_continued(void);
 
 /* Headers first, then one of the two. The body is copied; NULL and 0 for none. */
 void http_add_header(struct http_exchange *exchange, const char *name, const char *value);
+/* Forgets those that were added: another answer takes the place of the one they were for. */
+void http_clear_headers(struct http_exchange *exchange);
 void http_respond(struct http_exchange *exchange, unsigned status, const void *body, size_t length);
 /* The same with a malloc()ed body that becomes the exchange's. */
 void http_respond_owned(struct http_exchange *exchange, unsigned status, uint8_t *body,

@@ -122,7 +122,10 @@ static bool hand_over(struct http_connection *connection, void (*job)(struct htt
 
 static bool begin_send(struct http_connection *connection)
 {
+    struct http_exchange *exchange = connection->exchange;
     connection->state = HTTP_STATE_SEND;
+    if (exchange->send_begun_us == 0)
+        exchange->send_begun_us = connection->loop->now_us;
     wait_until(connection, idle_us(connection));
     return true;
 }
@@ -141,6 +144,19 @@ static bool step_handshake(struct http_connection *connection)
     return close_now(connection);
 }
 
+/* In the first minute anything goes; then a client that trickles loses its place. */
+static bool is_trickle(const struct http_connection *connection, uint64_t begun_us, uint64_t bytes)
+{
+    uint64_t elapsed = connection->loop->now_us - begun_us;
+    return elapsed > HTTP_SLOW_AFTER_US && bytes < elapsed / 1000000 * HTTP_SLOW_BYTES_PER_SECOND;
+}
+
+static bool reads_too_slowly(const struct http_connection *connection)
+{
+    const struct http_exchange *exchange = connection->exchange;
+    return is_trickle(connection, exchange->send_begun_us, exchange->bytes_sent);
+}
+
 static bool step_send(struct http_connection *connection)
 {
     struct http_exchange *exchange = connection->exchange;
@@ -151,6 +167,8 @@ static bool step_send(struct http_connection *connection)
         http_exchange_end(exchange, true);
         return next_request(connection);
     case HTTP_SEND_BLOCKED:
+        if (reads_too_slowly(connection))
+            break;
         if (exchange->bytes_sent > before)
             wait_until(connection, idle_us(connection));
         return false;
@@ -286,13 +304,10 @@ static enum http_wire_result read_plain(struct http_connection *connection)
     return result;
 }
 
-/* In the first minute anything goes; then a client that trickles loses its place. */
-static bool is_too_slow(const struct http_connection *connection)
+static bool sends_too_slowly(const struct http_connection *connection)
 {
     const struct http_exchange *exchange = connection->exchange;
-    uint64_t elapsed = connection->loop->now_us - exchange->begun_us;
-    return elapsed > HTTP_SLOW_AFTER_US &&
-           exchange->bytes_in < elapsed / 1000000 * HTTP_SLOW_BYTES_PER_SECOND;
+    return is_trickle(connection, exchange->begun_us, exchange->bytes_in);
 }
 
 /* What was taken may complete something. True in *ret_is_settled: *ret_goes_on is the answer. */
@@ -310,7 +325,7 @@ static bool settle_body(struct http_connection *connection, enum http_chunks_eve
         *ret_goes_on = begin_send(connection); /* enough: answered now, and closed */
     else if (!is_discarding(exchange) && http_exchange_room(exchange) == 0)
         *ret_goes_on = hand_over(connection, http_exchange_take);
-    else if (is_too_slow(connection))
+    else if (sends_too_slowly(connection))
         *ret_goes_on = refuse(connection, HTTP_TIMED_OUT);
     else
         return false;
@@ -352,18 +367,20 @@ static bool begin_body(struct http_connection *connection)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct http_exchange *exchange = connection->exchange;
+    if (exchange->head.expects_continue && !exchange->has_responded &&
+        scratch_length(connection) == 0) {
+        /* Everything before was sent: so few bytes always fit, or the connection is broken. */
+        size_t written = 0;
+        enum http_wire_result result =
+            http_wire_write(&connection->wire, interim, sizeof interim - 1, true, &written);
+        if (result != HTTP_WIRE_DONE || written != sizeof interim - 1)
+            return close_now(connection);
+    }
     if (!exchange->head.has_body)
         return body_ended(connection);
     connection->state = HTTP_STATE_BODY;
     wait_until(connection, idle_us(connection));
-    if (!exchange->head.expects_continue || exchange->has_responded ||
-        scratch_length(connection) > 0)
-        return true;
-    /* Everything before was sent: so few bytes always fit, or the connection is broken. */
-    size_t written = 0;
-    enum http_wire_result result =
-        http_wire_write(&connection->wire, interim, sizeof interim - 1, true, &written);
-    return result == HTTP_WIRE_DONE && written == sizeof interim - 1 ? true : close_now(connection);
+    return true;
 }
 
 /* After begin and check: answered, or the body may come. A short body of a refused request is read

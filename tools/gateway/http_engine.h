@@ -133,6 +133,7 @@ struct http_exchange {
     uint64_t begun_us;
     uint64_t bytes_in;
     uint64_t bytes_sent; /* with the head */
+    uint64_t send_begun_us;
     uint8_t *in;
     size_t in_length;
     size_t in_capacity;

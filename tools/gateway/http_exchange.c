@@ -370,17 +370,21 @@ void http_want_check(struct http_exchange *exchange)
     exchange->wants_check = true;
 }
 
-/* A value that would end its line early is left out: no answer may be split by what a client
- * stored. */
+/* What would end its line early is left out: no answer may be split by what a client stored. */
 void http_add_header(struct http_exchange *exchange, const char *name, const char *value)
 {
-    if (strpbrk(value, "\r\n") != NULL)
+    if (!gw_is_token(name) || strpbrk(value, "\r\n") != NULL)
         return;
     struct text *out = &exchange->response_headers;
     text_append_bytes(out, slice_of_text(name));
     text_append_bytes(out, slice_of_text(": "));
     text_append_bytes(out, slice_of_text(value));
     text_append_bytes(out, slice_of_text("\r\n"));
+}
+
+void http_clear_headers(struct http_exchange *exchange)
+{
+    exchange->response_headers.length = 0;
 }
 
 static void respond(struct http_exchange *exchange, unsigned status, uint64_t length)

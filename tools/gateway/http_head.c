@@ -28,13 +28,6 @@ size_t http_head_length(const uint8_t *bytes, size_t length, size_t *scanned,
 
 /* ---- characters (RFC 9110, 5.6.2) ---- */
 
-static bool is_token(uint8_t c)
-{
-    if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
-        return true;
-    return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
-
 static bool is_in_value(uint8_t c)
 {
     return c == '\t' || (c >= 0x20 && c != 0x7f);
@@ -87,7 +80,7 @@ static char *strip_authority(char *target, struct slice *ret_authority)
 static enum http_refusal take_request_line(char *line, struct http_head *head,
                                            struct slice *ret_authority)
 {
-    char *target = cut_word(line, is_token);
+    char *target = cut_word(line, gw_is_token_byte);
     char *version = target == NULL ? NULL : cut_word(target, is_in_target);
     if (version == NULL)
         return HTTP_BAD;
@@ -116,7 +109,7 @@ static enum http_refusal take_request_line(char *line, struct http_head *head,
 static enum http_refusal take_header(char *line, struct http_head *head)
 {
     char *colon = line;
-    while (is_token((uint8_t)*colon))
+    while (gw_is_token_byte((uint8_t)*colon))
         colon++;
     if (colon == line || *colon != ':')
         return HTTP_BAD; /* a folded line begins with a blank and ends here too */
@@ -220,7 +213,10 @@ enum http_refusal http_head_parse(char *bytes, size_t length, struct http_head *
         return refusal;
     }
     const char *expect = gw_header(&head->request, "expect");
-    head->expects_continue = head->has_body && !head->is_version_0 && expect != NULL &&
+    /* For a body of no bytes too: some clients wait for it, or take the answer for the interim one
+     * and the next answer for lost (botocore). */
+    bool may_expect = head->has_body || gw_header(&head->request, "content-length") != NULL;
+    head->expects_continue = may_expect && !head->is_version_0 && expect != NULL &&
                              gw_is_equal_ignoring_case(expect, "100-continue");
     head->wants_close = head->is_version_0;
     for (size_t i = 0; i < head->request.header_count; i++) {
@@ -297,7 +293,7 @@ static bool take_byte(struct http_chunks *chunks, uint8_t c)
         return c == '\n';
     case CHUNK_TRAILER_BEGIN: /* trailers are read and forgotten */
         chunks->state = c == '\r' ? CHUNK_LAST_FEED : CHUNK_TRAILER;
-        return c == '\r' || is_token(c);
+        return c == '\r' || gw_is_token_byte(c);
     case CHUNK_TRAILER:
         chunks->state = c == '\r' ? CHUNK_TRAILER_FEED : CHUNK_TRAILER;
         return c == '\r' || is_in_value(c);

@@ -87,7 +87,7 @@ enum s3_error gw_meta_from_headers(const struct gw_request *request, struct gw_m
         if (!gw_starts_with_ignoring_case(header->name, prefix))
             continue;
         const char *name = header->name + strlen(prefix);
-        if (*name == '\0')
+        if (!gw_is_token(name)) /* a form's field can be called anything */
             return S3_InvalidArgument;
         total += strlen(name) + strlen(header->value);
         if (total > GW_USER_META_BYTES_MAX)

@@ -302,7 +302,8 @@ static void respond_object(struct s3 *s3, unsigned answer, uint64_t length)
     s3->download_rest = length;
     if (length > 0)
         status = read_next(s3, &s3->first, &s3->first_length);
-    if (status != CATENA_OK) { /* replaced and purged between two steps: ask again */
+    if (status != CATENA_OK) {            /* replaced and purged between two steps: ask again */
+        http_clear_headers(s3->exchange); /* the object's: an error has its own */
         s3_fail(s3, status == CATENA_NO_KEY ? S3_SlowDown : s3_error_of_status(status), NULL);
         return;
     }

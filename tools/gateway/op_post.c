@@ -241,6 +241,8 @@ static enum s3_error begin_file(struct s3 *s3)
         error = gw_post_policy_check(policy, post->form.fields, post->form.field_count,
                                      s3->route.bucket, s3->route.key, gw_wall_ms(), &post->policy,
                                      &s3->detail);
+    if (error == S3_OK && !s3_take_place(s3))
+        error = S3_SlowDown;
     if (error != S3_OK)
         return error;
     become_headers(s3);

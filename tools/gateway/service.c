@@ -35,12 +35,47 @@ static struct s3 *s3_new(struct http_exchange *exchange)
     return s3;
 }
 
+/* ---- places: at most so many requests at a time ---- */
+
+static void place_give(struct s3 *s3)
+{
+    struct gateway *gateway = s3->gateway;
+    if (s3->place != PLACE_NONE)
+        atomic_fetch_sub(s3->place == PLACE_KNOWN ? &gateway->in_flight : &gateway->strangers, 1);
+    s3->place = PLACE_NONE;
+}
+
+static bool place_count(struct s3 *s3, atomic_uint *counter, uint32_t most, enum place place)
+{
+    if (atomic_fetch_add(counter, 1) >= most) {
+        atomic_fetch_sub(counter, 1);
+        return false;
+    }
+    place_give(s3);
+    s3->place = place;
+    return true;
+}
+
+bool s3_take_place(struct s3 *s3)
+{
+    struct gateway *gateway = s3->gateway;
+    return s3->place == PLACE_KNOWN ||
+           place_count(s3, &gateway->in_flight, gateway->config.requests_max, PLACE_KNOWN);
+}
+
+/* Whoever is not known yet has a quarter of the places, beside the others: nobody can keep those
+ * with a key out by opening requests without one. */
+static bool place_take_as_stranger(struct s3 *s3)
+{
+    struct gateway *gateway = s3->gateway;
+    uint32_t most = gateway->config.requests_max / 4 + 1;
+    return place_count(s3, &gateway->strangers, most, PLACE_STRANGER);
+}
+
 /* Everything that can be said from the headers alone. */
 static enum s3_error begin(struct s3 *s3, const char **ret_detail)
 {
     struct gateway *gateway = s3->gateway;
-    if (atomic_fetch_add(&gateway->in_flight, 1) >= gateway->config.requests_max)
-        return S3_SlowDown;
     if (atomic_load(&gateway->is_draining)) {
         http_close_after(s3->exchange);
         return S3_ServiceUnavailable;
@@ -51,9 +86,13 @@ static enum s3_error begin(struct s3 *s3, const char **ret_detail)
         gw_route(s3->request, &s3->query, gateway->config.domain, &s3->route, ret_detail);
     if (route != S3_OK && route != S3_NotImplemented)
         return route;
-    if (s3->route.operation == GW_OPERATION_PREFLIGHT)
+    bool is_preflight = s3->route.operation == GW_OPERATION_PREFLIGHT;
+    bool is_form = s3->route.operation == GW_OPERATION_POST_OBJECT;
+    if ((is_preflight || is_form) && !place_take_as_stranger(s3))
+        return S3_SlowDown;
+    if (is_preflight)
         return S3_OK; /* browsers ask without a signature */
-    if (s3->route.operation == GW_OPERATION_POST_OBJECT)
+    if (is_form)
         return post_begin(s3, ret_detail); /* the signature is in the form */
     enum s3_error error = s3_authenticate(s3, ret_detail);
     if (error == S3_OK)
@@ -62,6 +101,8 @@ static enum s3_error begin(struct s3 *s3, const char **ret_detail)
         error = route; /* strangers do not learn what is implemented */
     if (error == S3_OK)
         error = op_check_headers(s3, ret_detail);
+    if (error == S3_OK && !(s3->must_be_public ? place_take_as_stranger(s3) : s3_take_place(s3)))
+        error = S3_SlowDown;
     if (error != S3_OK)
         return error;
     s3->wants_document = s3->route.operation != GW_OPERATION_PUT_OBJECT &&
@@ -83,6 +124,7 @@ static void on_begin(struct http_exchange *exchange)
     }
     if (error != S3_OK) {
         s3_fail(s3, error, detail);
+        place_give(s3); /* what still comes of the body is only thrown away */
         return;
     }
     if (s3->must_be_public)
@@ -122,12 +164,18 @@ static void on_check(struct http_exchange *exchange)
 {
     struct s3 *s3 = http_context(exchange);
     check(s3);
-    if (http_has_responded(exchange))
+    if (http_has_responded(exchange)) {
         s3_add_cors(s3);
+        place_give(s3);
+    }
 }
 
 static void run(struct s3 *s3)
 {
+    if (!s3_take_place(s3)) {
+        s3_fail(s3, S3_SlowDown, NULL);
+        return;
+    }
     switch (s3->route.operation) {
     case GW_OPERATION_LIST_BUCKETS:
         op_list_buckets(s3);
@@ -259,7 +307,7 @@ static bool on_start(struct http_exchange *exchange, struct slice bytes)
         start = op_head_start;
     else if (s3->route.operation == GW_OPERATION_PUT_OBJECT)
         start = op_put_start;
-    if (start == NULL || gw_header(s3->request, "origin") != NULL)
+    if (start == NULL || gw_header(s3->request, "origin") != NULL || s3->place != PLACE_KNOWN)
         return false;
     s3->is_body_taken = true;
     return !take_body(s3, bytes, true) || start(s3);
@@ -360,8 +408,8 @@ static void on_finish(struct http_exchange *exchange, bool is_complete)
     gw_query_release(&s3->query);
     gateway_keys_drop(s3->keys);
     explicit_bzero(&s3->sigv4, sizeof s3->sigv4);
+    place_give(s3);
     free(s3);
-    atomic_fetch_sub(&gateway->in_flight, 1);
 }
 
 /* What the requests of one round of the engine start goes to the library together, and what they
@@ -401,10 +449,8 @@ static void on_refuse(struct http_exchange *exchange, enum http_refusal refusal)
         [HTTP_CUT] = {S3_IncompleteBody, NULL},
     };
     struct s3 *s3 = http_context(exchange);
-    if (s3 == NULL) {
+    if (s3 == NULL)
         s3 = s3_new(exchange);
-        atomic_fetch_add(&s3->gateway->in_flight, 1);
-    }
     s3_fail(s3, answers[refusal].error, answers[refusal].detail);
 }
 

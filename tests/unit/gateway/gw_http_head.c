@@ -150,6 +150,11 @@ START_TEST(connection_and_expect_are_seen)
     ck_assert(head.expects_continue);
     ck_assert_int_eq(parse("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n"), HTTP_GOOD);
     ck_assert(!head.expects_continue); /* there is nothing to ask for */
+    ck_assert_int_eq(
+        parse("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"),
+        HTTP_GOOD);
+    ck_assert(head.expects_continue); /* botocore waits for it */
+    ck_assert(!head.has_body);
 }
 END_TEST
 

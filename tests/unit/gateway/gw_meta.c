@@ -108,6 +108,20 @@ START_TEST(user_metadata_over_two_kibibytes_is_refused)
 }
 END_TEST
 
+START_TEST(names_that_are_no_headers_are_refused)
+{
+    static const char *const names[] = {"x-amz-meta-", "x-amz-meta-a b",
+                                        "x-amz-meta-a:", "x-amz-meta-a: 1\r\nSet-Cookie"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct gw_header headers[] = {{names[i], "v"}};
+        struct gw_request request = {.headers = headers, .header_count = 1};
+        struct gw_meta meta;
+        ck_assert_int_eq(gw_meta_from_headers(&request, &meta), S3_InvalidArgument);
+        gw_meta_release(&meta);
+    }
+}
+END_TEST
+
 START_TEST(an_object_of_another_writer_gets_an_etag_that_is_no_md5)
 {
     struct gw_meta meta;
@@ -158,6 +172,6 @@ END_TEST
 
 SUITE_MAIN("gw_meta", headers_come_back_from_the_blob, tags_and_composite_checksums_come_back,
            a_blob_without_the_newer_records_is_read_as_before, aws_chunked_alone_leaves_no_encoding,
-           user_metadata_over_two_kibibytes_is_refused,
+           user_metadata_over_two_kibibytes_is_refused, names_that_are_no_headers_are_refused,
            an_object_of_another_writer_gets_an_etag_that_is_no_md5,
            damaged_blobs_are_read_as_far_as_they_go, what_does_not_fit_is_said)
