@@ -59,6 +59,15 @@ def put():
         answer = s3.put_object(Bucket=bucket, Key=f"size {size}", Body=io.BytesIO(body))
         assert answer["ETag"].strip('"') == hashlib.md5(body).hexdigest()
         assert read(f"size {size}") == body
+    # An empty file with Expect: 100-continue, then another request on that connection.
+    one = boto3.client("s3", endpoint_url=environment["S3_ENDPOINT"], verify=environment["S3_CA"],
+                       config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}, max_pool_connections=1, read_timeout=20))
+    for body in (b"", small, b"", small):
+        with open(f"{work}/expected-{len(body)}", "wb+") as file:
+            file.write(body)
+            file.seek(0)
+            one.put_object(Bucket=bucket, Key=f"expected {len(body)}", Body=file)
+        assert read(f"expected {len(body)}") == body
     s3.put_object(Bucket=bucket, Key="small", Body=small)
 
 
