@@ -117,7 +117,9 @@ static const char *advice(const struct op *op, enum err err)
     case ERR_BUSY:
         return "the cluster is overloaded; nothing was changed; try again later";
     case ERR_CORRUPT:
-        return "every replica that was asked returned bytes that do not match the checksum";
+        return op->in.kind == CL_OP_CHUNK
+                   ? "none of the replicas in service has bytes that match the checksum"
+                   : "every replica that was asked returned bytes that do not match the checksum";
     case ERR_WRONG_CLUSTER:
         return "check the list of masters";
     default:
@@ -138,8 +140,9 @@ static bool is_reason_wanted(const struct op *op, enum err err)
     case ERR_BUSY:
     case ERR_CANCELLED:
     case ERR_NOT_READY:
-    case ERR_CORRUPT:
         return true;
+    case ERR_CORRUPT:
+        return op->in.kind != CL_OP_CHUNK; /* chunk_explain tells of all members */
     default:
         return op->last_err == err && op->has_words;
     }
@@ -157,6 +160,9 @@ void explain(const struct cl_core *core, const struct op *op, enum err err, char
                     op->attempts == 1 ? "attempt" : "attempts");
     if (is_reason_wanted(op, err))
         text_append(&text, "; %s", op->last_reason);
+    if (op->in.kind == CL_OP_CHUNK &&
+        (err == ERR_TIMEOUT || err == ERR_UNREACHABLE || err == ERR_CORRUPT))
+        chunk_explain(core, op, &text);
     if (err == ERR_UNREACHABLE && (op_asks_leader(op) || !core->map.is_installed)) {
         char masters[512];
         bool all_failed;

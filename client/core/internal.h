@@ -35,7 +35,7 @@ enum op_state {
     OP_WAIT_SESSION, /* a session is being opened */
     OP_WAIT_LANE,    /* the window of outcomes of (session, chain) is full */
     OP_WAIT_ORDER,   /* an earlier chunk of the upload goes first */
-    OP_WAIT_PEER,    /* target is not connected; 0 = any master (or any tail, for LIST) */
+    OP_WAIT_PEER,    /* target is not connected; 0 = any master (LIST, CHUNK: any node) */
     OP_WAIT_BACKOFF, /* until next_us */
     OP_WAIT_ANSWER,  /* sent; repeated at next_us */
     OP_ENDED,
@@ -134,9 +134,13 @@ struct op {
     uint32_t unsettled; /* copies whose fate is not known: not surely refused */
     uint32_t failures;  /* in a row, for the backoff */
     uint32_t checks;    /* NO_BUCKET */
-    uint32_t tries;     /* CHUNK: members tried; GET: corrupt answers */
-    uint32_t absences;  /* CHUNK: members that do not have it */
-    bool is_unpaid;     /* the coming retry costs a token of the budget */
+    uint32_t tries;     /* CHUNK: rounds begun anew; GET: corrupt answers */
+    /* CHUNK: bit i is member i of the row of chunk_epoch */
+    uint64_t chunk_epoch;
+    uint32_t asked;   /* in this round */
+    uint32_t damaged; /* it said so, or its bytes did not match */
+    uint32_t absent;  /* it does not have it */
+    bool is_unpaid;   /* the coming retry costs a token of the budget */
     uint32_t chain;
     bool is_routed;
     uint64_t bucket_id;
@@ -310,6 +314,20 @@ void retry_earn(struct cl_core *core);
 uint64_t retry_attempt_us(const struct cl_core *core, const struct op *op);
 /* True for refusals that are only given before an update is admitted. */
 bool retry_is_surely_refused(enum err err);
+
+/* op_chunk.c */
+/* Whom to ask: members not asked in this round first, from the tail on; NULL: nobody who may have
+ * it is connected (they are dialed). */
+struct peer *chunk_choose(struct cl_core *core, struct op *op, const struct cl_row *row);
+/* The op repeats itself to members that were asked before, and this one was not. */
+bool chunk_wants(const struct cl_core *core, const struct op *op, const struct peer *peer);
+/* The member whose answer is awaited has left the chain. */
+bool chunk_lost_its_server(const struct cl_core *core, const struct op *op);
+/* Ends the op if no member is left; else, if this was the answer that it waits for, goes on. */
+void chunk_refused(struct cl_core *core, struct op *op, uint32_t node, enum err err,
+                   bool is_awaited);
+/* "; node 2 (127.0.0.1:7002): damaged" for each member. */
+void chunk_explain(const struct cl_core *core, const struct op *op, struct text *text);
 
 /* op_update.c, op_get.c, op_parts.c, op_list.c, op_admin.c, op_bucket_delete.c */
 void update_fill(struct cl_core *core, struct op *op, const struct cl_row *row,

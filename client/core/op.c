@@ -292,6 +292,8 @@ static void reach_deadline(struct cl_core *core, struct op *op)
         err = ERR_OUTCOME_UNKNOWN;
     else if (op->attempts == 0 && (waits_for_server(op) || !core->map.is_installed))
         err = ERR_UNREACHABLE;
+    else if (op->in.kind == CL_OP_CHUNK && op->state == OP_WAIT_PEER)
+        err = ERR_UNREACHABLE; /* whoever can be reached could not help */
     else if (op->last_err == ERR_BUSY)
         err = ERR_BUSY;
     if (op->in.kind == CL_OP_BUCKET_DELETE)

@@ -64,10 +64,12 @@ bool peer_want(struct cl_core *core, struct peer *peer)
     return peer->is_up;
 }
 
-static bool waits_for(const struct op *op, const struct peer *peer)
+static bool waits_for(const struct cl_core *core, const struct op *op, const struct peer *peer)
 {
     if (op_asks_list(op) && op->state == OP_WAIT_ANSWER && (peer->id & CL_PEER_MASTER) == 0)
         return list_has_open(op);
+    if (op->in.kind == CL_OP_CHUNK && op->state == OP_WAIT_ANSWER)
+        return chunk_wants(core, op, peer);
     if (op->state != OP_WAIT_PEER)
         return false;
     if (op->target != 0)
@@ -85,7 +87,7 @@ void peer_up(struct cl_core *core, uint32_t id)
     peer->down_text[0] = '\0';
     LIST_FOREACH (node, &core->ops) {
         struct op *op = CONTAINER_OF(node, struct op, node);
-        if (waits_for(op, peer))
+        if (waits_for(core, op, peer))
             op_wake(core, op);
     }
     if ((id & CL_PEER_MASTER) != 0) {

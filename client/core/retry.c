@@ -243,20 +243,6 @@ static void act_on_verdict(struct cl_core *core, struct op *op, enum err err, bo
     }
 }
 
-static void chunk_refused(struct cl_core *core, struct op *op, enum err err)
-{
-    const struct cl_row *row = map_row(core, op->chain);
-    uint32_t members = row == NULL ? 1 : row->members_count;
-    bool is_absent = err == ERR_NOT_FOUND || err == ERR_NO_KEY || err == ERR_UPLOAD_GONE;
-    op->tries++;
-    if (is_absent || err == ERR_CORRUPT)
-        op->absences++;
-    if (op->absences >= members && (is_absent || err == ERR_CORRUPT))
-        op_fail(core, op, err == ERR_CORRUPT ? ERR_CORRUPT : ERR_NOT_FOUND);
-    else
-        retry_later(core, op, !is_absent);
-}
-
 void retry_refused(struct cl_core *core, struct request *request, enum err err, struct slice text,
                    bool has_newer_row)
 {
@@ -264,6 +250,7 @@ void retry_refused(struct cl_core *core, struct request *request, enum err err, 
     bool was_newest = is_newest(op, request);
     uint64_t epoch = request->epoch;
     uint32_t part = request->part;
+    uint32_t node = request->peer->id;
     note_refusal(core, request, err, text);
     if (retry_is_surely_refused(err) && op->unsettled > 0)
         op->unsettled--;
@@ -283,12 +270,15 @@ void retry_refused(struct cl_core *core, struct request *request, enum err err, 
             act_on_verdict(core, op, err, has_newer_row);
         return;
     }
-    /* A late word about an old copy, while a newer one is under way or about to be sent. */
-    if (!was_newest || op->state != OP_WAIT_ANSWER)
+    /* Else a late word about an old copy, while a newer one is under way or about to be sent. */
+    bool is_awaited = was_newest && op->state == OP_WAIT_ANSWER;
+    if (op->in.kind == CL_OP_CHUNK) {
+        chunk_refused(core, op, node, err, is_awaited); /* even a late word says what is there */
         return;
-    if (op->in.kind == CL_OP_CHUNK)
-        chunk_refused(core, op, err);
-    else if (op->in.kind == CL_OP_BUCKET_DELETE && err == ERR_NOT_READY)
+    }
+    if (!is_awaited)
+        return;
+    if (op->in.kind == CL_OP_BUCKET_DELETE && err == ERR_NOT_READY)
         bucket_delete_void(core, op);
     else
         act_on_verdict(core, op, err, has_newer_row);
@@ -312,8 +302,6 @@ void retry_lost(struct cl_core *core, struct request *request, enum err err)
         return;
     if (op->state != OP_WAIT_ANSWER)
         return;
-    if (op->in.kind == CL_OP_CHUNK)
-        op->tries++;
     retry_later(core, op, false);
 }
 
@@ -323,8 +311,6 @@ void retry_timed_out(struct cl_core *core, struct op *op)
     op_note_reason(op, ERR_TIMEOUT, "no answer from %s within %llu ms",
                    peer_describe(core, op->target, name, sizeof name),
                    (unsigned long long)(retry_attempt_us(core, op) / 1000u));
-    if (op->in.kind == CL_OP_CHUNK)
-        op->tries++;
     if (op_asks_list(op))
         list_reopen_all(op);
     if (op_asks_leader(op) && core->leader != NULL && core->leader->id == op->target)

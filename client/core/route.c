@@ -146,7 +146,6 @@ static void advance_keyed(struct cl_core *core, struct op *op)
         update_release_next_stage(core, op);
 }
 
-/* Chunks are immutable: any member may serve them. The tail first, then the others in turn. */
 static void advance_chunk(struct cl_core *core, struct op *op)
 {
     const struct cl_row *row = map_row(core, op->chain);
@@ -154,19 +153,16 @@ static void advance_chunk(struct cl_core *core, struct op *op)
         wait_for_map(core, op);
         return;
     }
-    for (uint32_t i = 0; i < row->members_count; i++) {
-        uint32_t step = (op->tries + i) % row->members_count;
-        struct peer *peer = peer_node(core, row->members[row->members_count - 1 - step].node);
-        if (peer == NULL || !peer_want(core, peer))
-            continue;
-        op->tries += i;
-        struct wire_message message = {0};
-        get_fill(core, op, row, &message);
-        request_send(core, op, peer, row->epoch, 0, &message);
+    struct peer *peer = chunk_choose(core, op, row);
+    if (peer == NULL) {
+        wait_for_peer(core, op, 0);
+        op_note_reason(op, ERR_UNREACHABLE, "no member of chain %u that may have it is connected",
+                       op->chain);
         return;
     }
-    wait_for_peer(core, op, 0);
-    op_note_reason(op, ERR_UNREACHABLE, "no member of chain %u is connected", op->chain);
+    struct wire_message message = {0};
+    get_fill(core, op, row, &message);
+    request_send(core, op, peer, row->epoch, 0, &message);
 }
 
 static void advance_map(struct cl_core *core, struct op *op)
@@ -213,6 +209,8 @@ static bool must_move(const struct cl_core *core, const struct op *op)
 {
     if (op->state == OP_WAIT_MAP || op->state == OP_WAIT_PEER)
         return true;
+    if (op->in.kind == CL_OP_CHUNK)
+        return chunk_lost_its_server(core, op);
     if (!op_is_keyed(op) || !op->is_routed)
         return false;
     return (op->state == OP_WAIT_ANSWER || op->state == OP_WAIT_BACKOFF) &&
