@@ -64,6 +64,8 @@ refused 4 'exist' "$catena" mb good
 refused 4 'not empty' "$catena" rb good
 refused 4 'condition' "$catena" put --if-none-match '*' "$work/kept" good/kept
 refused 4 'condition' "$catena" put --if-match 999.999 "$work/kept" good/kept
+refused 2 'out of range' "$catena" get --offset 99 good/kept "$work/kept"
+[ "$(cat "$work/kept")" = kept ]
 
 echo "-- flags"
 refused 2 'unknown|option' "$catena" --nonsense
@@ -85,6 +87,14 @@ mkdir "$work/foreign"
 echo mine >"$work/foreign/thesis.txt"
 refused 1 'something else' "$bin/catena-node" --id 9 --dir "$work/foreign" --masters "$CATENA_MASTERS"
 [ "$(ls -A "$work/foreign")" = thesis.txt ]
+refused 1 "$work/kept: what has that name is not a directory" \
+    "$bin/catena-node" --id 9 --dir "$work/kept" --masters "$CATENA_MASTERS"
+refused 1 "$work/kept: what has that name is not a directory" \
+    "$bin/catena-master" --id 9 --dir "$work/kept" --listen 127.0.0.1:0 --join \
+    --cluster 11111111-1111-1111-1111-111111111111
+refused 1 "$work/kept: not a directory" "$catena" up --dir "$work/kept"
+refused 3 'no cluster' "$catena" down --dir "$work/kept"
+[ "$(cat "$work/kept")" = kept ]
 refused 1 'in use' "$bin/catena-node" --id 1 --dir "$node_dir" --masters "$CATENA_MASTERS"
 mkdir "$work/copy"
 cp "$node2_dir/identity" "$work/copy/identity"

@@ -140,6 +140,17 @@ expect 0 get first/hello -
 cmp -s "$work/hello" "$work/out" || complain "hello came back changed on standard output"
 expect 0 get first/hello - --offset 7 --length 5
 [ "$(cat "$work/out")" = world ] || complain "the range is wrong"
+cp "$work/hello" "$work/mine" && echo mine >>"$work/mine" && cp "$work/mine" "$work/mine.before"
+for offset in 13 14 1000000; do
+    expect 2 get first/hello "$work/mine" --offset "$offset"
+    expect_err 'out of range, it has 13 bytes'
+    cmp -s "$work/mine" "$work/mine.before" || complain "a get past the end changed a file"
+    expect 2 get first/hello "$work/nothing" --offset "$offset"
+    [ ! -e "$work/nothing" ] || complain "a get past the end made a file"
+    expect 2 get first/hello - --offset "$offset"
+done
+expect 0 get first/hello - --offset 12
+[ "$(wc -c <"$work/out")" -eq 1 ] || complain "the last byte is wrong"
 expect 0 stat first/hello --json
 expect_json '.size == 13 and (.version | test("^[0-9]+\\.[0-9]+$"))'
 version=$(jq -r .version "$work/out")
@@ -155,8 +166,9 @@ expect 2 put "$work" first/x
 expect 1 get first/hello /no/such/directory/file
 : >"$work/empty"
 expect 0 put "$work/empty" first/empty
-expect 0 get first/empty -
+expect 0 get first/empty - --offset 0
 [ ! -s "$work/out" ] || complain "the empty object is not empty"
+expect 2 get first/empty - --offset 1
 head -c 5000000 /dev/urandom >"$work/large"
 expect 0 put "$work/large" first/large
 expect 0 get first/large "$work/large.back"
@@ -278,6 +290,40 @@ expect 4 rb first
 expect 0 rm -r first/tree/
 expect 0 ls -r first/tree/
 [ ! -s "$work/out" ] || complain "rm -r left something"
+# A directory is what it is for cp -r: never what merely begins with the same letters.
+expect 0 mb trees
+neighbours=$(printf 'dir-old/a\ndir.txt\ndir1\ndirectory/a')
+plant() {
+    local key
+    for key in dir dir/a dir/b/c dir/b/d $neighbours; do expect 0 put "$work/hello" "trees/$key"; done
+    expect 0 put "$work/empty" trees/dir/
+}
+left() { # NAME... : are all that is left in the bucket trees
+    expect 0 ls -r trees
+    [ "$(cat "$work/out")" = "$1" ] || complain "rm -r left something else than $(echo $1)"
+}
+plant
+expect 0 cp -r catena:trees/dir "$work/dir.back"
+[ "$(cd "$work/dir.back" && find . -type f | sort | tr '\n' ' ')" = "./a ./b/c ./b/d " ] || complain "cp -r took something else"
+expect 0 rm -r trees/dir --json
+expect_json '.removed == 5'
+left "$neighbours"
+plant
+expect 0 rm -r catena:trees/dir/
+expect_out '^removed 4 objects'
+left "$(printf 'dir\n%s' "$neighbours")"
+expect 0 rm -r trees/dir1 trees/dir-old trees/di
+expect_out '^removed 2 objects'
+left "$(printf 'dir\ndir.txt\ndirectory/a')"
+expect 0 rm -r "trees/$(head -c 1024 /dev/zero | tr '\0' d)"
+expect_out '^removed 0 objects'
+expect 0 put "$work/hello" "trees/$(head -c 1024 /dev/zero | tr '\0' d)"
+expect 0 rm -r "trees/$(head -c 1024 /dev/zero | tr '\0' d)"
+expect_out '^removed 1 object'
+expect 3 rm -r third/dir
+expect 0 rm -r trees
+expect_out '^removed 3 objects'
+expect 0 rb trees
 expect 0 rb --force first
 expect 0 ls
 [ ! -s "$work/out" ] || complain "the bucket is still there"
@@ -303,7 +349,65 @@ expect 0 admin set rebalance-roles 0
 expect 0 admin set rebalance-roles 1
 expect 2 admin set rebalance-roles
 expect 2 admin set rebalance-roles 2
-expect_err 'rebalance-roles|range'
+expect_err 'rebalance-roles 2: not in its range, 0 or 1'
+expect 2 admin set replicas 9 --json
+expect_json_error
+expect_err 'replicas 9: not in its range, 1 to 7'
+expect 2 admin set no-such-setting 1
+expect_err 'write-floor'
+expect 2 admin init --replicas 8
+expect_err '1 to 7'
+expect 4 admin init
+expect_err '8 chains already'
+expect 4 admin init --json
+expect_json_error
+expect 3 admin node-remove 99
+expect_err 'no node 99'
+expect 3 admin master-remove 77
+expect_err 'master 77'
+expect 3 admin transfer-leader 9
+expect_err 'master 9'
+expect 4 admin master-add 1 127.0.0.1:1
+expect 3 admin chain-restart-from 99 1 --yes
+expect 3 admin chain-restart-from 0 99 --yes
+
+section "results that cannot be printed"
+# unprinted PATTERN ARGUMENT...: with a full disk or a closed pipe behind standard output it fails, and says what was done.
+unprinted() {
+    local pattern=$1 status
+    shift
+    checks=$((checks + 2))
+    "$bin/catena" "$@" >/dev/full 2>"$work/err" </dev/null
+    status=$?
+    [ "$status" -eq 1 ] || complain "catena $* >/dev/full ended with $status"
+    expect_err "cannot write to standard output.*$pattern"
+    ! grep -q 'keep the secret' "$work/err" || complain "catena $* >/dev/full: a secret that nobody has is to be kept"
+}
+unprinted 'but this was done: bucket full was created' mb full
+unprinted 'but this was done: full/hello was stored' put "$work/hello" full/hello
+expect 0 get full/hello -
+unprinted 'but this was done: .*/full.back was written' get full/hello "$work/full.back"
+cmp -s "$work/hello" "$work/full.back" || complain "the file is not there"
+unprinted '$' ls full
+! grep -q 'but this was done' "$work/err" || complain "a listing did something"
+unprinted 'but this was done: 1 object was removed' rm full/hello
+expect 3 stat full/hello
+unprinted 'but this was done: bucket full was removed' rb full
+unprinted 'access key FULL was made. The secret is lost.*key rotate FULL.*key revoke FULL' admin key create FULL
+unprinted 'access key FULL2 was made. The secret is lost' admin key create FULL2 --json
+unprinted 'access key FULL was given a new secret. The secret is lost' admin key rotate FULL
+unprinted 'but this was done: access key FULL: revoked' admin key revoke FULL
+expect 0 admin key list
+expect_out 'FULL2'
+expect 0 admin key revoke FULL2
+expect 3 admin key revoke FULL2
+mkfifo "$work/gone" && exec 6<>"$work/gone" 7>"$work/gone" 6<&-
+checks=$((checks + 1))
+"$bin/catena" admin key create PIPE >&7 2>"$work/err" 6<&-
+[ "$?" -eq 1 ] || complain "a result into a closed pipe is no failure"
+exec 7>&-
+expect_err 'access key PIPE was made. The secret is lost'
+expect 0 admin key revoke PIPE
 
 section "down and up again"
 expect 0 put "$work/large" again/large

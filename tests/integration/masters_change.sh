@@ -47,7 +47,7 @@ for id in 4 5; do
     until_true 30 "master $id follows" status_is ".masters | map(select(.id == $id and .is_reachable)) | length == 1"
 done
 masters_are 1 2 3 4 5 >/dev/null || complain "the masters are not 1 to 5"
-refused 2 'member already' "$catena" admin master-add 4 "${address_of[master-4]}"
+refused 4 'member already' "$catena" admin master-add 4 "${address_of[master-4]}"
 more_puts
 
 say "leadership to 5, to 1, to any other"

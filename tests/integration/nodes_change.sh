@@ -46,7 +46,7 @@ until_true 90 "every chain has three replicas again, on 2, 3 and 4" \
 say "its chains have three replicas again"
 "$catena" admin node-remove 1 >/dev/null || complain "node-remove 1"
 healthy
-refused 2 'node' "$catena" admin node-remove 77
+refused 3 'node' "$catena" admin node-remove 77
 for id in 2 3; do kill_9 "node-$id"; done
 until_true 30 "node 4 serves alone" status_is 'all(.chains[]; .serves)'
 same "from the fourth node alone"

@@ -74,8 +74,18 @@ static enum cli_exit read_secret(const struct cli *cli, char *secret, size_t siz
     return CLI_OK;
 }
 
-static void print_key(const struct cli *cli, const struct catena_access_key *key, bool with_secret)
+/* `what` happened to the key. A secret that cannot be printed is lost: nobody is told to keep it.
+ */
+static enum cli_exit print_key(struct cli *cli, const struct catena_access_key *key,
+                               const char *what, bool with_secret)
 {
+    if (with_secret)
+        cli_done(cli,
+                 "access key %s %s. The secret is lost: make another (catena admin key rotate %s) "
+                 "or drop the key (catena admin key revoke %s)",
+                 key->id, what, key->id, key->id);
+    else
+        cli_done(cli, "access key %s %s", key->id, what);
     if (cli->is_json) {
         struct json json;
         json_begin(&json, stdout);
@@ -83,17 +93,21 @@ static void print_key(const struct cli *cli, const struct catena_access_key *key
         if (with_secret)
             json_text(&json, "secret", key->secret);
         json_finish(&json);
-        return;
+        return CLI_OK;
     }
     (void)printf("access key: %s\n", key->id);
-    if (with_secret) {
-        (void)printf("secret: %s\n", key->secret);
+    if (!with_secret)
+        return CLI_OK;
+    (void)printf("secret: %s\n", key->secret);
+    enum cli_exit exit = cli_flush(cli, CLI_OK);
+    if (exit == CLI_OK)
         cli_note(cli, "keep the secret: it is not shown again");
-    }
+    return exit;
 }
 
-static void print_done(const struct cli *cli, const char *what)
+static void print_done(struct cli *cli, const char *what)
 {
+    cli_done(cli, "access key %s: %s", cli->operands[2], what);
     if (cli->is_json) {
         struct json json;
         json_begin(&json, stdout);
@@ -124,7 +138,7 @@ static enum cli_exit run_create(struct cli *cli, const struct admin_key_options 
         enum catena_status status = catena_access_key_create(cli->client, cli->operands[2], secret,
                                                              grants.items, grants.count, &key);
         if (status == CATENA_OK)
-            print_key(cli, &key, !options->takes_secret);
+            exit = print_key(cli, &key, "was made", !options->takes_secret);
         else
             exit = fail(cli, status);
     }
@@ -144,9 +158,9 @@ static enum cli_exit run_rotate(struct cli *cli, const struct admin_key_options 
         catena_access_key_rotate(cli->client, cli->operands[2], options->keeps_old, &key);
     if (status != CATENA_OK)
         return fail(cli, status);
-    print_key(cli, &key, true);
+    exit = print_key(cli, &key, "was given a new secret", true);
     catena_access_key_release(&key);
-    return CLI_OK;
+    return exit;
 }
 
 static enum cli_exit run_grant(struct cli *cli, const struct admin_key_options *options)

@@ -28,6 +28,7 @@ enum cli_exit admin_bucket_public_run(struct cli *cli)
     if (status != CATENA_OK)
         return cli_status_error(cli, status, NULL, "admin bucket-public %s", cli->operands[1]);
     const char *result = is_public ? "public" : "private";
+    cli_done(cli, "bucket %s is %s", cli->operands[1], result);
     if (cli->is_json) {
         struct json json;
         json_begin(&json, stdout);

@@ -133,6 +133,30 @@ void cli_note(const struct cli *cli, const char *format, ...)
     free(text);
 }
 
+void cli_done(struct cli *cli, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    free(cli->done);
+    cli->done = format_v(format, arguments);
+    va_end(arguments);
+    /* A reader that has gone away would end us before the error is printed. */
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+enum cli_exit cli_flush(struct cli *cli, enum cli_exit exit)
+{
+    bool is_lost = fflush(stdout) != 0 || ferror(stdout) != 0;
+    if (is_lost && exit == CLI_OK)
+        exit = cli_error(
+            cli, CLI_FAILED, "cannot write to standard output%s%s",
+            cli->done == NULL ? "" : ", but this was done: ", cli->done == NULL ? "" : cli->done);
+    free(cli->done);
+    cli->done = NULL;
+    return exit;
+}
+
 enum cli_exit cli_exit_of(enum catena_status status)
 {
     switch (status) {

@@ -36,6 +36,8 @@ struct cli_option {
 };
 
 enum { CLI_OPTIONS_MAX = 10 };
+/* What the masters take. */
+enum { CLI_REPLICAS_MAX = 7, CLI_CHAINS_MAX = 65536 };
 
 struct cli {
     const struct cli_command *command;
@@ -47,6 +49,7 @@ struct cli {
     char **operands;
     int operand_count;
     struct catena_client *client; /* after cli_open() */
+    char *done; /* what cannot be undone, in words: said if its result cannot be printed */
 };
 
 struct cli_command {
@@ -72,6 +75,13 @@ enum cli_exit cli_status_error(const struct cli *cli, enum catena_status status,
 /* A remark for people, on standard error; nothing with --quiet. */
 void cli_note(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 enum cli_exit cli_exit_of(enum catena_status status);
+
+/* An update happened ("bucket photos was created"): if standard output takes no more, the error
+ * says that it did. The last one counts. */
+void cli_done(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Writes out what was printed. A full disk or a closed pipe behind standard output is a failure
+ * like any other: prints the error, after a success. */
+enum cli_exit cli_flush(struct cli *cli, enum cli_exit exit);
 
 /* Connects; prints the error if it cannot. */
 enum cli_exit cli_open(struct cli *cli);

@@ -28,6 +28,14 @@ const struct catena_node *view_node(const struct catena_cluster *cluster, uint32
     return NULL;
 }
 
+const struct catena_master *view_master(const struct catena_cluster *cluster, uint32_t master)
+{
+    for (size_t i = 0; i < cluster->master_count; i++)
+        if (cluster->masters[i].master == master)
+            return &cluster->masters[i];
+    return NULL;
+}
+
 bool view_node_is_alive(const struct catena_node *node)
 {
     return strcmp(node->state, "alive") == 0;
@@ -48,7 +56,7 @@ bool view_chain_serves(const struct catena_cluster *cluster, const struct catena
 
 struct view_health view_health(const struct catena_cluster *cluster)
 {
-    struct view_health health = {0};
+    struct view_health health = {.has_chains = cluster->chain_count > 0};
     for (size_t i = 0; i < cluster->chain_count; i++) {
         const struct catena_chain *chain = &cluster->chains[i];
         health.chains_down += !view_chain_serves(cluster, chain);
@@ -71,7 +79,7 @@ bool view_is_healthy(const struct view_health *health)
     return health->chains_down + health->chains_short + health->chains_frozen +
                    health->nodes_not_alive + health->masters_unreachable ==
                0 &&
-           health->has_leader && !health->has_alarms;
+           health->has_leader && health->has_chains && !health->has_alarms;
 }
 
 void view_json_members(struct json *json, const struct catena_chain *chain)

@@ -11,6 +11,7 @@ bool view_has_joiner(const struct catena_chain *chain);
 /* True if every member is an incarnation that is alive now: the chain can answer. */
 bool view_chain_serves(const struct catena_cluster *cluster, const struct catena_chain *chain);
 const struct catena_node *view_node(const struct catena_cluster *cluster, uint32_t node);
+const struct catena_master *view_master(const struct catena_cluster *cluster, uint32_t master);
 bool view_node_is_alive(const struct catena_node *node);
 
 struct view_health {
@@ -21,6 +22,7 @@ struct view_health {
     size_t nodes_not_alive;
     size_t masters_unreachable;
     bool has_leader;
+    bool has_chains; /* false: a new cluster, which stores nothing yet */
     bool has_alarms;
 };
 struct view_health view_health(const struct catena_cluster *cluster);

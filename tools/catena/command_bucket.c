@@ -14,8 +14,9 @@ static enum cli_exit parse_bucket(const struct cli *cli, const char *text, struc
     return exit;
 }
 
-static void print_done(const struct cli *cli, const char *bucket, const char *what)
+static void print_done(struct cli *cli, const char *bucket, const char *what)
 {
+    cli_done(cli, "bucket %s was %s", bucket, what);
     if (cli->is_json) {
         struct json json;
         json_begin(&json, stdout);
@@ -51,7 +52,7 @@ static enum cli_exit run_rb(struct cli *cli)
         exit = cli_open(cli);
     if (exit == CLI_OK && is_forced) {
         uint64_t removed = 0;
-        exit = remove_prefix(cli, &name, &removed);
+        exit = remove_tree(cli, &name, &removed);
     }
     if (exit != CLI_OK)
         return exit;

@@ -12,7 +12,7 @@
 enum { CP_RECURSIVE, CP_IF_NONE_MATCH };
 
 static const struct cli_option options[] = {
-    {"recursive", 'r', NULL, "a directory and everything below it, or a prefix"},
+    {"recursive", 'r', NULL, "a directory and everything below it"},
     CONDITION_IF_NONE_MATCH,
 };
 
@@ -38,18 +38,13 @@ static enum cli_exit copy_file_up(struct cli *cli, const char *path, const char 
     return exit;
 }
 
-/* catena:BUCKET/PREFIX with the slash at the end that a tree needs; *ret_key holds it, to be freed.
- */
+/* catena:BUCKET/DIRECTORY; *ret_key as name_make_directory() says. */
 static enum cli_exit parse_tree(struct cli *cli, const char *remote, struct name *ret_name,
                                 char **ret_key)
 {
     enum cli_exit exit = name_parse(cli, remote, false, ret_name);
-    if (exit == CLI_OK && ret_name->key_length > 0 &&
-        ret_name->key[ret_name->key_length - 1] != '/') {
-        *ret_key = cli_format("%s/", ret_name->key);
-        ret_name->key = *ret_key;
-        ret_name->key_length++;
-    }
+    if (exit == CLI_OK)
+        name_make_directory(ret_name, ret_key);
     return exit;
 }
 
@@ -107,6 +102,9 @@ const struct cli_command command_cp = {
         "  catena cp -r photos " NAME_MARK "backup/photos   what is inside photos goes below "
         "photos/\n"
         "  catena cp -r " NAME_MARK "backup/photos again    and comes back, byte by byte\n"
+        "A directory in the cluster is what keys have before a '/': " NAME_MARK
+        "backup/photos, like " NAME_MARK "backup/photos/,\nmeans the keys that begin with photos/ "
+        "and no others (not photos-old/a).\n"
         "Symbolic links, pipes, sockets and devices are skipped with a remark; an empty directory "
         "is kept as an\nempty object whose key ends with '/'; names that are not UTF-8 are errors "
         "(the rest is copied). Modes,\nowners and times are not kept. Every file that comes down "

@@ -5,7 +5,7 @@
 enum { GET_OFFSET, GET_LENGTH };
 
 static const struct cli_option get_options[] = {
-    {"offset", 0, "BYTES", "begin there"},
+    {"offset", 0, "BYTES", "begin there; at or past the end of the object is an error"},
     {"length", 0, "BYTES", "that many bytes at most"},
 };
 

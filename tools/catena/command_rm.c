@@ -10,7 +10,7 @@
 enum { RM_RECURSIVE, RM_FORCE, RM_IF_MATCH };
 
 static const struct cli_option options[] = {
-    {"recursive", 'r', NULL, "remove everything whose key begins with KEY"},
+    {"recursive", 'r', NULL, "KEY is a directory: remove everything below it too"},
     {"force", 'f', NULL, "an object that does not exist is no error"},
     CONDITION_IF_MATCH,
 };
@@ -54,13 +54,14 @@ static enum cli_exit run(struct cli *cli)
         uint64_t here = 0;
         (void)name_parse(cli, cli->operands[i], !is_recursive, &name);
         enum cli_exit one =
-            is_recursive ? remove_prefix(cli, &name, &here) : remove_object(cli, &name, &op, &here);
+            is_recursive ? remove_tree(cli, &name, &here) : remove_object(cli, &name, &op, &here);
         removed += here;
         if (exit == CLI_OK)
             exit = one;
         if (one == CLI_INTERRUPTED)
             break;
     }
+    cli_done(cli, "%" PRIu64 " object%s removed", removed, removed == 1 ? " was" : "s were");
     if (cli->is_json) {
         struct json json;
         json_begin(&json, stdout);
@@ -76,8 +77,11 @@ const struct cli_command command_rm = {
     .name = "rm",
     .operands = "BUCKET/KEY...",
     .summary = "Remove objects",
-    .details = "With --recursive, BUCKET/PREFIX removes everything below it and BUCKET/ all of the "
-               "bucket.\nExit status 3: an object does not exist; 4: the condition did not hold.\n",
+    .details =
+        "With --recursive BUCKET/dir removes the object dir, if there is one, and everything below "
+        "dir/, BUCKET/dir/ only\nwhat is below dir/, and BUCKET all of the bucket. A directory is "
+        "what it is for cp -r: dir-old/a and dir1\nare not in dir. It is no error if nothing is "
+        "there.\nExit status 3: an object does not exist; 4: the condition did not hold.\n",
     .operands_min = 1,
     .operands_max = -1,
     .options = options,

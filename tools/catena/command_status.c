@@ -9,7 +9,7 @@ enum { STATUS_CHAINS, STATUS_CHECK };
 
 static const struct cli_option options[] = {
     {"chains", 'c', NULL, "list every chain, not only those that are degraded"},
-    {"check", 0, NULL, "exit status 9 when anything is degraded"},
+    {"check", 0, NULL, "exit status 9 when anything is degraded or there are no chains yet"},
 };
 
 static void print_json(const struct catena_cluster *cluster, const struct view_health *health)
@@ -23,6 +23,7 @@ static void print_json(const struct catena_cluster *cluster, const struct view_h
     json_text(&json, "alarms", cluster->alarms == NULL ? "" : cluster->alarms);
     json_object(&json, "degraded");
     json_bool(&json, "has_leader", health->has_leader);
+    json_bool(&json, "has_chains", health->has_chains);
     json_number(&json, "masters_unreachable", health->masters_unreachable);
     json_number(&json, "nodes_not_alive", health->nodes_not_alive);
     json_number(&json, "chains_down", health->chains_down);
@@ -95,7 +96,13 @@ static void print_degraded(const struct view_health *health)
         (void)printf("health   good: every chain at full length\n");
         return;
     }
-    (void)printf("health   DEGRADED\n");
+    /* Without a leader the master that answered may not know of them. */
+    bool is_new = health->has_leader && !health->has_chains;
+    (void)printf("health   %s\n", is_new ? "NOT SERVING" : "DEGRADED");
+    if (is_new)
+        (void)printf("         there are no chains yet, so nothing can be stored: start the nodes, "
+                     "then create them\n"
+                     "         with catena admin init [--chains N] [--replicas N]\n");
     if (!health->has_leader)
         (void)printf("         no master leads: the map cannot change\n");
     if (health->masters_unreachable > 0)

@@ -73,10 +73,10 @@ static enum cli_exit read_sizes(const struct cli *cli, struct local_cluster *wan
     if (exit == CLI_OK)
         exit = number_option(cli, UP_NODES, 3, LOCAL_NODES_MAX, &wanted->nodes);
     if (exit == CLI_OK)
-        exit = number_option(cli, UP_CHAINS, 64, 65536, &wanted->chains);
+        exit = number_option(cli, UP_CHAINS, 64, CLI_CHAINS_MAX, &wanted->chains);
     if (exit == CLI_OK)
-        exit = number_option(cli, UP_REPLICAS, wanted->nodes < 3 ? wanted->nodes : 3, 8,
-                             &wanted->replicas);
+        exit = number_option(cli, UP_REPLICAS, wanted->nodes < 3 ? wanted->nodes : 3,
+                             CLI_REPLICAS_MAX, &wanted->replicas);
     if (exit == CLI_OK && wanted->masters % 2 == 0)
         return cli_error(cli, CLI_USAGE,
                          "--masters %" PRIu32 ": an odd number is wanted (an even one survives no "
@@ -203,6 +203,8 @@ static enum cli_exit prepare(struct up *up, const char *dir)
         exit = check_same(cli, &wanted, &up->cluster);
     else if (exit == CLI_NOT_FOUND)
         return plan_new(up, dir, &wanted);
+    if (exit == CLI_OK)
+        exit = local_check_origin(cli, &up->cluster);
     return exit == CLI_OK ? shape_gateway(cli, &up->cluster, false) : exit;
 }
 
@@ -304,7 +306,10 @@ const struct cli_command command_up = {
         "every chain serves\n(and up to 10 s more for all replicas), prints the addresses and an "
         "access key for S3 and leaves the processes\nrunning. DIR/cluster.json lists "
         "them; DIR/log holds what they say.\nRun it again to start what was stopped or killed, on "
-        "the same data and addresses.\n",
+        "the same data and addresses. A cluster "
+        "that is stopped may be copied\nor moved with its DIR: what counts is where that is now. "
+        "Of "
+        "two copies, which have the same addresses,\none can run at a time.\n",
     .operands_min = 0,
     .operands_max = 0,
     .options = options,

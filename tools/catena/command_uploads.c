@@ -128,6 +128,7 @@ static enum cli_exit run_abort(struct cli *cli, const struct name *name)
             exit = exit == CLI_OK ? one : exit;
         }
     }
+    cli_done(cli, "%" PRIu64 " upload%s aborted", aborted, aborted == 1 ? " was" : "s were");
     if (cli->is_json) {
         struct json json;
         json_begin(&json, stdout);

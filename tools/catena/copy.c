@@ -146,6 +146,7 @@ enum cli_exit copy_finish(struct copy *copy)
     if (interrupt_seen() && copy->exit == CLI_OK)
         copy->exit = CLI_INTERRUPTED;
     uint64_t elapsed = progress_elapsed_ms(&copy->progress);
+    cli_done(copy->cli, "%" PRIu64 " files were copied", copy->files);
     if (copy->cli->is_json) {
         struct json json;
         json_begin(&json, stdout);

@@ -33,6 +33,15 @@ const char *local_process_name(const struct local_process *process, char text[24
     return text;
 }
 
+void local_process_place(struct local_process *process, const char *cluster_dir)
+{
+    const char *role = local_role_name(process->role);
+    free(process->dir);
+    free(process->log);
+    process->dir = cli_format("%s/%s-%" PRIu32, cluster_dir, role, process->id);
+    process->log = cli_format("%s/log/%s-%" PRIu32 ".log", cluster_dir, role, process->id);
+}
+
 static bool is_named(pid_t pid, const char *dir)
 {
     char path[64];
@@ -175,6 +184,7 @@ void local_cluster_release(struct local_cluster *cluster)
             (void)close(process->pidfd);
     }
     free(cluster->master_list);
+    free(cluster->origin);
     free(cluster->dir);
     *cluster = (struct local_cluster){0};
 }
@@ -207,10 +217,7 @@ static bool decode_process(const struct json_value *value, struct local_process 
     uint64_t supervisor = 0;
     const struct json_value *role_text = json_member(value, "role", JSON_TEXT);
     const struct json_value *address = json_member(value, "address", JSON_TEXT);
-    const struct json_value *dir = json_member(value, "dir", JSON_TEXT);
-    const struct json_value *log = json_member(value, "log", JSON_TEXT);
-    if (role_text == NULL || address == NULL || dir == NULL || log == NULL ||
-        strlen(address->text) >= sizeof process->address ||
+    if (role_text == NULL || address == NULL || strlen(address->text) >= sizeof process->address ||
         !member_number(value, "id", UINT32_MAX, &id) ||
         !member_number(value, "pid", INT32_MAX, &pid))
         return false;
@@ -225,8 +232,6 @@ static bool decode_process(const struct json_value *value, struct local_process 
         .id = (uint32_t)id,
         .pid = (pid_t)pid,
         .supervisor = (pid_t)supervisor,
-        .dir = cli_format("%s", dir->text),
-        .log = cli_format("%s", log->text),
         .pidfd = -1,
     };
     memcpy(process->address, address->text, strlen(address->text) + 1);
@@ -245,6 +250,7 @@ static bool decode(const struct json_value *root, struct local_cluster *cluster)
     const struct json_value *access_key = json_member(root, "access_key", JSON_TEXT);
     const struct json_value *masters = json_member(root, "masters", JSON_TEXT);
     const struct json_value *processes = json_member(root, "processes", JSON_ARRAY);
+    const struct json_value *origin = json_member(root, "dir", JSON_TEXT);
     if (!member_number(root, "format", 1, &format) || uuid == NULL || strlen(uuid->text) != 36 ||
         masters == NULL || processes == NULL || founded == NULL ||
         (access_key != NULL && strlen(access_key->text) >= sizeof cluster->access_key) ||
@@ -267,7 +273,20 @@ static bool decode(const struct json_value *root, struct local_cluster *cluster)
         cluster->nodes += role == LOCAL_NODE;
         cluster->gateways += role == LOCAL_GATEWAY;
     }
+    if (origin != NULL)
+        cluster->origin = cli_format("%s", origin->text);
     return cluster->masters > 0 && cluster->nodes > 0 && cluster->gateways <= LOCAL_GATEWAYS_MAX;
+}
+
+/* Everything is below the directory that was read, wherever the file was written. */
+static void place(struct local_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->count; i++)
+        local_process_place(&cluster->processes[i], cluster->dir);
+    if (cluster->origin == NULL || strcmp(cluster->origin, cluster->dir) != 0)
+        return;
+    free(cluster->origin);
+    cluster->origin = NULL;
 }
 
 /* The whole of a small file; NULL when it cannot be read (errno). */
@@ -308,6 +327,8 @@ enum cli_exit local_cluster_read(const struct cli *cli, const char *dir,
     cluster->dir = realpath(dir, NULL);
     if (exit == CLI_OK && cluster->dir == NULL)
         exit = cli_error(cli, CLI_FAILED, "cannot find %s: %s", dir, strerror(errno));
+    if (exit == CLI_OK)
+        place(cluster);
 out:
     free(text);
     free(path);

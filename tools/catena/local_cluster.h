@@ -1,8 +1,10 @@
 /* A cluster of processes on this machine, as D/cluster.json describes it.
  *
  * The file is written before the first process is started and replaced atomically with every
- * change, so an interrupted `up` can be repeated. Pids in it are only hints: a pid counts as one of
- * ours only if that process was started with the directory that the file names for it. */
+ * change, so an interrupted `up` can be repeated. Where D is now is the truth: directories and logs
+ * are those below it, whatever the file says (it may have been copied or moved with D). Pids in it
+ * are only hints: a pid counts as one of ours only if that process was started with its directory
+ * below D. */
 #ifndef CATENA_TOOLS_CATENA_LOCAL_CLUSTER_H
 #define CATENA_TOOLS_CATENA_LOCAL_CLUSTER_H
 
@@ -23,14 +25,15 @@ struct local_process {
     pid_t supervisor; /* nodes: its parent; others: 0 */
     char address[64];
     char admin[64]; /* gateways: health and metrics */
-    char *dir;      /* absolute */
+    char *dir;      /* absolute, below the cluster's; so is log */
     char *log;
     bool is_started; /* by this command: a child of ours */
     int pidfd;       /* of what was started, -1 = none */
 };
 
 struct local_cluster {
-    char *dir; /* absolute */
+    char *dir;    /* absolute */
+    char *origin; /* where cluster.json was written, if that is elsewhere: a copy; else NULL */
     char uuid[37];
     uint32_t masters;
     uint32_t nodes;
@@ -48,6 +51,8 @@ struct local_cluster {
 const char *local_role_name(enum local_role role);
 /* "master 1", "node 3". */
 const char *local_process_name(const struct local_process *process, char text[24]);
+/* Sets dir and log of a process, by its role and id, below the directory of its cluster. */
+void local_process_place(struct local_process *process, const char *cluster_dir);
 /* True if a process with that pid runs and is the one that `dir` names: an argument of it is that
  * directory or a file in it. */
 bool local_pid_is_ours(pid_t pid, const char *dir);

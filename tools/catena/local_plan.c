@@ -76,15 +76,9 @@ static bool choose_ports(size_t count, unsigned *ports)
 static void plan_process(struct local_cluster *cluster, enum local_role role, uint32_t id,
                          unsigned port)
 {
-    const char *name = local_role_name(role);
     struct local_process *process = &cluster->processes[cluster->count++];
-    *process = (struct local_process){
-        .role = role,
-        .id = id,
-        .dir = cli_format("%s/%s-%" PRIu32, cluster->dir, name, id),
-        .log = cli_format("%s/log/%s-%" PRIu32 ".log", cluster->dir, name, id),
-        .pidfd = -1,
-    };
+    *process = (struct local_process){.role = role, .id = id, .pidfd = -1};
+    local_process_place(process, cluster->dir);
     (void)snprintf(process->address, sizeof process->address, "127.0.0.1:%u", port);
 }
 

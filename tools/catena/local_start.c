@@ -1,5 +1,6 @@
 #include "tools/catena/local_start.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -46,12 +47,11 @@ static char *numbered_masters(const struct local_cluster *cluster)
     return text;
 }
 
-static void open_files(posix_spawn_file_actions_t *actions, const char *log, int ready_fd)
+static void open_files(posix_spawn_file_actions_t *actions, int log_fd, int ready_fd)
 {
+    (void)posix_spawn_file_actions_adddup2(actions, log_fd, STDOUT_FILENO);
+    (void)posix_spawn_file_actions_adddup2(actions, log_fd, STDERR_FILENO);
     (void)posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    (void)posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, log,
-                                           O_WRONLY | O_CREAT | O_APPEND, 0666);
-    (void)posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
     if (ready_fd >= 0)
         (void)posix_spawn_file_actions_adddup2(actions, ready_fd, READY_FD);
     (void)posix_spawn_file_actions_addclosefrom_np(actions,
@@ -68,11 +68,17 @@ enum cli_exit local_spawn(const struct cli *cli, struct local_process *process,
     posix_spawnattr_t attributes;
     sigset_t none;
     sigset_t all;
+    char name[24];
+    /* Opened here and not in the child, so that an error says which file it is about. */
+    int log_fd = open(process->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (log_fd < 0)
+        return cli_error(cli, CLI_FAILED, "cannot start %s: cannot write its log %s: %s",
+                         local_process_name(process, name), process->log, strerror(errno));
     (void)sigemptyset(&none);
     (void)sigfillset(&all);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attributes);
-    open_files(&actions, process->log, ready_fd);
+    open_files(&actions, log_fd, ready_fd);
     (void)posix_spawnattr_setsigmask(&attributes, &none);
     (void)posix_spawnattr_setsigdefault(&attributes, &all);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
@@ -80,7 +86,7 @@ enum cli_exit local_spawn(const struct cli *cli, struct local_process *process,
     int why = posix_spawn(ret_pid, arguments[0], &actions, &attributes, arguments, environ);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
-    char name[24];
+    (void)close(log_fd);
     if (why != 0)
         return cli_error(cli, CLI_FAILED, "cannot start %s (%s): %s",
                          local_process_name(process, name), arguments[0], strerror(why));
@@ -131,6 +137,39 @@ static enum cli_exit wait_for_remains(const struct cli *cli, const struct local_
     return cli_error(cli, CLI_FAILED,
                      "%s runs only in part and does not end: stop it with catena down --dir %s",
                      local_process_name(process, name), cluster->dir);
+}
+
+/* The pid if the process runs where the cluster was when cluster.json was written; else 0. */
+static pid_t pid_at_origin(const struct local_cluster *cluster, const struct local_process *of)
+{
+    struct local_process there = {.role = of->role, .id = of->id};
+    pid_t pid = 0;
+    local_process_place(&there, cluster->origin);
+    if (local_pid_is_ours(of->supervisor, there.dir))
+        pid = of->supervisor;
+    else if (local_pid_is_ours(of->pid, there.dir))
+        pid = of->pid;
+    free(there.dir);
+    free(there.log);
+    return pid;
+}
+
+enum cli_exit local_check_origin(const struct cli *cli, const struct local_cluster *cluster)
+{
+    char name[24];
+    for (size_t i = 0; cluster->origin != NULL && i < cluster->count; i++) {
+        const struct local_process *process = &cluster->processes[i];
+        pid_t pid = pid_at_origin(cluster, process);
+        if (pid != 0)
+            return cli_error(
+                cli, CLI_FAILED,
+                "%s is the cluster of %s with the same addresses, and %s (pid %d) still runs "
+                "there: "
+                "stop that one first (catena down --dir %s; kill, if the directory was moved away)",
+                cluster->dir, cluster->origin, local_process_name(process, name), (int)pid,
+                cluster->origin);
+    }
+    return CLI_OK;
 }
 
 enum cli_exit local_start_missing(const struct cli *cli, struct local_cluster *cluster,

@@ -14,6 +14,9 @@ enum cli_exit local_find_binaries(const struct cli *cli, bool with_gateway, char
  * (-1: none). Marks the process as started. Prints the error. */
 enum cli_exit local_spawn(const struct cli *cli, struct local_process *process,
                           char *const *arguments, int ready_fd, pid_t *ret_pid);
+/* Refuses a copy of a cluster whose original runs: both have the same addresses and ids. Prints the
+ * error. */
+enum cli_exit local_check_origin(const struct cli *cli, const struct local_cluster *cluster);
 /* Starts masters and nodes that do not run; *ret_started counts. cluster.json follows at once:
  * whatever happens next, `down` finds them. Prints the error. */
 enum cli_exit local_start_missing(const struct cli *cli, struct local_cluster *cluster,

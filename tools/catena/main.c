@@ -47,11 +47,13 @@ static void print_help(FILE *out)
     (void)fputs("\nOptions of every command:\n", out);
     for (size_t i = 0; i < COMMON_COUNT; i++)
         print_option(out, &common[i]);
-    (void)fputs("\nObjects are written BUCKET/KEY. `catena COMMAND --help` says more.\n"
-                "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 condition did not hold,\n"
-                "5 outcome unknown, 6 unreachable or timed out, 7 no space, 8 corrupt, 9 degraded "
-                "(status --check),\n130 interrupted.\n",
-                out);
+    (void)fputs(
+        "\nObjects are written BUCKET/KEY. `catena COMMAND --help` says more, `catena --version` "
+        "the version.\n"
+        "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 condition did not hold,\n"
+        "5 outcome unknown, 6 unreachable or timed out, 7 no space, 8 corrupt, 9 degraded "
+        "(status --check),\n130 interrupted.\n",
+        out);
 }
 
 static const struct cli_command *find_command(const char *name)
@@ -245,8 +247,5 @@ int main(int argc, char **argv)
     }
     enum cli_exit exit = run(&cli, argc, argv);
     catena_close(cli.client);
-    /* A full disk or a closed pipe behind standard output is a failure like any other. */
-    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && exit == CLI_OK)
-        exit = cli_error(&cli, CLI_FAILED, "cannot write to standard output");
-    return (int)exit;
+    return (int)cli_flush(&cli, exit);
 }

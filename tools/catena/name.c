@@ -53,6 +53,16 @@ enum cli_exit name_parse(const struct cli *cli, const char *text, bool needs_key
     return CLI_OK;
 }
 
+void name_make_directory(struct name *name, char **ret_key)
+{
+    *ret_key = NULL;
+    if (name->key_length == 0 || name->key[name->key_length - 1] == '/')
+        return;
+    *ret_key = cli_format("%s/", name->key);
+    name->key = *ret_key;
+    name->key_length++;
+}
+
 const char *name_last_part(const char *key)
 {
     const char *part = key;

@@ -27,6 +27,9 @@ enum cli_exit name_parse(const struct cli *cli, const char *text, bool needs_key
                          struct name *ret_name);
 /* Why bytes cannot be a key; NULL if they can. */
 const char *name_key_problem(const char *key, size_t length);
+/* Makes the key that of a directory: with a slash at its end. No key is the whole bucket and stays.
+ * *ret_key: memory of the name, to be freed after it; NULL if none was needed. */
+void name_make_directory(struct name *name, char **ret_key);
 /* What follows the last '/' that is not at the end. */
 const char *name_last_part(const char *key);
 

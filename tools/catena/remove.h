@@ -4,8 +4,10 @@
 
 #include "tools/catena/name.h"
 
-/* Removes every object of the bucket whose key begins with name's key ("" = all). Objects that
- * others remove meanwhile count as removed. Prints the error. */
-enum cli_exit remove_prefix(struct cli *cli, const struct name *name, uint64_t *ret_removed);
+/* Removes the tree that the name means: the object KEY, if there is one, and everything below KEY/;
+ * of KEY/ what is below it; of no key the whole bucket. Never a key that merely begins with the
+ * same letters (dir-old/a for dir). Objects below that others remove meanwhile count as removed.
+ * Prints the error. */
+enum cli_exit remove_tree(struct cli *cli, const struct name *name, uint64_t *ret_removed);
 
 #endif

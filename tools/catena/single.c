@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,8 +90,10 @@ enum cli_exit single_up(struct cli *cli, const char *path, const struct name *na
     };
     exit = transfer_up(&transfer, fd, op, &info);
     progress_clear(&bar.progress);
-    if (exit == CLI_OK)
+    if (exit == CLI_OK) {
+        cli_done(cli, "%s/%s was stored", name->bucket, name->key);
         print_stored(cli, name, bar.done, &info);
+    }
     catena_info_release(&info);
 out:
     if (!is_standard_input)
@@ -139,7 +142,7 @@ enum cli_exit single_down(struct cli *cli, const struct name *name, const char *
         return cli_error(cli, CLI_USAGE, "the key gives no file name: say where to write it");
     enum cli_exit exit = cli_open(cli);
     if (exit != CLI_OK)
-        return exit;
+        goto out;
     local_file_prepare();
     interrupt_catch();
     progress_init(&bar.progress, cli, last);
@@ -161,8 +164,12 @@ enum cli_exit single_down(struct cli *cli, const struct name *name, const char *
     exit = is_standard_output ? transfer_down_fd(&transfer, STDOUT_FILENO, offset, length, &info)
                               : transfer_down_file(&transfer, offset, length, &info);
     progress_clear(&bar.progress);
-    if (exit == CLI_OK && !is_standard_output)
+    if (exit == CLI_OK && !is_standard_output) {
+        cli_done(cli, "%s was written", path);
         print_fetched(cli, name, path, bar.done, &info);
+    }
     catena_info_release(&info);
+out:
+    free(inside);
     return exit;
 }

@@ -1,6 +1,7 @@
 #include "tools/catena/transfer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -166,7 +167,16 @@ static enum cli_exit open_stream(const struct transfer *transfer, uint64_t offse
     enum catena_status status =
         catena_get_stream_open(transfer->cli->client, name->bucket, name->key, name->key_length,
                                offset, length, NULL, ret_stream, ret_info);
-    return status == CATENA_OK ? CLI_OK : status_error(transfer, status, "fetch");
+    if (status != CATENA_OK)
+        return status_error(transfer, status, "fetch");
+    if (offset == 0 || offset < ret_info->size)
+        return CLI_OK;
+    catena_get_stream_close(*ret_stream);
+    before_error(transfer);
+    return cli_error(transfer->cli, CLI_USAGE,
+                     "cannot fetch %s/%s from byte %" PRIu64 ": out of range, it has %" PRIu64
+                     " bytes",
+                     name->bucket, name->key, offset, ret_info->size);
 }
 
 enum cli_exit transfer_down_fd(const struct transfer *transfer, int fd, uint64_t offset,

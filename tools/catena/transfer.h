@@ -19,7 +19,8 @@ struct transfer {
  * error. info is released by the caller in every case. */
 enum cli_exit transfer_up(const struct transfer *transfer, int fd,
                           const struct catena_op_options *op, struct catena_info *ret_info);
-/* Writes [offset, offset + length) of the object to fd. */
+/* Writes [offset, offset + length) of the object to fd, cut at its end. An offset that is not 0 and
+ * not inside the object is an error. */
 enum cli_exit transfer_down_fd(const struct transfer *transfer, int fd, uint64_t offset,
                                uint64_t length, struct catena_info *ret_info);
 /* The same to a file that appears when it is complete. */

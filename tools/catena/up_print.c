@@ -55,6 +55,7 @@ void up_print_serving(struct up *up, const struct catena_cluster *view, size_t s
     const struct local_cluster *cluster = &up->cluster;
     const struct local_process *gateway =
         up->has_gateway ? local_cluster_gateway(&up->cluster) : NULL;
+    cli_done(up->cli, "the cluster in %s serves", cluster->dir);
     if (up->cli->is_json) {
         struct json json;
         json_begin(&json, stdout);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "tests/unit/base/suite.h"
-#include "tools/catena/local_cluster.h"
+#include "tools/catena/local_start.h"
 
 static const struct cli cli = {.is_quiet = true};
 static char top[] = "/tmp/catena-unit-XXXXXX";
@@ -49,6 +49,25 @@ static unsigned entries_of_top(void)
     free(entries);
     free(command);
     return count;
+}
+
+/* A process with that directory among its arguments, until *ret_hold is closed. */
+static pid_t start_named(const char *dir, int *ret_hold)
+{
+    int ready[2];
+    ck_assert_int_eq(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)dup2(ready[0], 0);
+        (void)close(ready[1]);
+        (void)execlp("sh", "sh", "-c", "read line", dir, (char *)NULL);
+        _exit(127);
+    }
+    (void)close(ready[0]);
+    while (!local_pid_is_ours(child, dir))
+        ck_assert_int_eq(waitpid(child, NULL, WNOHANG), 0);
+    *ret_hold = ready[1];
+    return child;
 }
 
 START_TEST(file_appears_only_when_it_is_committed)
@@ -170,6 +189,93 @@ START_TEST(planned_cluster_survives_its_file)
 }
 END_TEST
 
+/* cp -r, mv: the file still says where it was. */
+START_TEST(copied_cluster_is_where_its_file_is)
+{
+    struct local_cluster cluster = {
+        .masters = 1, .nodes = 1, .gateways = 1, .chains = 4, .replicas = 1};
+    struct local_cluster again;
+    char *error = NULL;
+    char *old = below("old");
+    char *new = below("new");
+    ck_assert(local_directory_make(old, &error));
+    ck_assert_int_eq(local_cluster_plan(&cli, old, &cluster), CLI_OK);
+    ck_assert_int_eq(local_cluster_write(&cli, &cluster), CLI_OK);
+    ck_assert_int_eq(local_cluster_read(&cli, old, &again), CLI_OK);
+    ck_assert_ptr_null(again.origin);
+    local_cluster_release(&again);
+    ck_assert_int_eq(rename(old, new), 0);
+    ck_assert_int_eq(local_cluster_read(&cli, new, &again), CLI_OK);
+    ck_assert_str_eq(again.dir, new);
+    ck_assert_str_eq(again.origin, old);
+    ck_assert_uint_eq(again.count, 3);
+    for (size_t i = 0; i < again.count; i++) {
+        ck_assert_int_eq(strncmp(again.processes[i].dir, new, strlen(new)), 0);
+        ck_assert_int_eq(strncmp(again.processes[i].log, new, strlen(new)), 0);
+        ck_assert_str_eq(again.processes[i].dir + strlen(new),
+                         cluster.processes[i].dir + strlen(old));
+    }
+    ck_assert_int_eq(local_cluster_write(&cli, &again), CLI_OK);
+    local_cluster_release(&again);
+    ck_assert_int_eq(local_cluster_read(&cli, new, &again), CLI_OK);
+    ck_assert_ptr_null(again.origin);
+    local_cluster_release(&again);
+    local_cluster_release(&cluster);
+    free(old);
+    free(new);
+}
+END_TEST
+
+START_TEST(copy_of_a_running_cluster_is_refused)
+{
+    struct local_cluster cluster = {.masters = 1, .nodes = 1, .chains = 4, .replicas = 1};
+    int hold = -1;
+    ck_assert_int_eq(local_cluster_plan(&cli, top, &cluster), CLI_OK);
+    ck_assert_int_eq(local_check_origin(&cli, &cluster), CLI_OK);
+    cluster.origin = below("old");
+    char *its_master = below("old/master-1");
+    pid_t child = start_named(its_master, &hold);
+    ck_assert_int_eq(local_check_origin(&cli, &cluster), CLI_OK); /* the file names another pid */
+    cluster.processes[0].pid = child;
+    ck_assert_int_eq(local_check_origin(&cli, &cluster), CLI_FAILED);
+    ck_assert(!local_process_is_alive(&cluster.processes[0]));
+    (void)close(hold);
+    (void)waitpid(child, NULL, 0);
+    ck_assert_int_eq(local_check_origin(&cli, &cluster), CLI_OK);
+    local_cluster_release(&cluster);
+    free(its_master);
+}
+END_TEST
+
+START_TEST(log_that_cannot_be_written_is_named)
+{
+    struct local_cluster cluster = {.masters = 1, .nodes = 1, .chains = 4, .replicas = 1};
+    char program[] = "/bin/true";
+    char *arguments[] = {program, NULL};
+    char *error = NULL;
+    pid_t pid = 0;
+    ck_assert_int_eq(local_cluster_plan(&cli, top, &cluster), CLI_OK);
+    struct local_process *master = &cluster.processes[0];
+    char *said = below("said");
+    ck_assert_ptr_nonnull(freopen(said, "w", stderr));
+    ck_assert_int_eq(local_spawn(&cli, master, arguments, -1, &pid), CLI_FAILED);
+    (void)fflush(stderr);
+    char line[1024] = "";
+    FILE *in = fopen(said, "r");
+    ck_assert_ptr_nonnull(in);
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, in));
+    (void)fclose(in);
+    ck_assert_ptr_nonnull(strstr(line, master->log));
+    char *logs = below("log");
+    ck_assert(local_directory_make(logs, &error));
+    ck_assert_int_eq(local_spawn(&cli, master, arguments, -1, &pid), CLI_OK);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    local_cluster_release(&cluster);
+    free(logs);
+    free(said);
+}
+END_TEST
+
 START_TEST(damaged_cluster_file_is_refused)
 {
     struct local_cluster again;
@@ -202,24 +308,14 @@ END_TEST
 
 START_TEST(pid_is_ours_by_its_directory_and_its_end_is_seen)
 {
-    int ready[2];
-    ck_assert_int_eq(pipe(ready), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        (void)dup2(ready[0], 0);
-        (void)close(ready[1]);
-        (void)execlp("sh", "sh", "-c", "read line", top, (char *)NULL);
-        _exit(127);
-    }
-    (void)close(ready[0]);
-    while (!local_pid_is_ours(child, top))
-        ck_assert_int_eq(waitpid(child, NULL, WNOHANG), 0);
+    int hold = -1;
+    pid_t child = start_named(top, &hold);
     ck_assert(!local_pid_wait(child, top, 1));
     (void)kill(child, SIGKILL);
     ck_assert(local_pid_wait(child, top, 10000));
     (void)waitpid(child, NULL, 0);
     ck_assert(!local_pid_is_ours(child, top));
-    (void)close(ready[1]);
+    (void)close(hold);
 }
 END_TEST
 
@@ -235,6 +331,9 @@ int main(void)
     tcase_add_test(tcase, directory_in_the_way_is_an_error);
     tcase_add_test(tcase, directories_are_made_with_their_parents);
     tcase_add_test(tcase, planned_cluster_survives_its_file);
+    tcase_add_test(tcase, copied_cluster_is_where_its_file_is);
+    tcase_add_test(tcase, copy_of_a_running_cluster_is_refused);
+    tcase_add_test(tcase, log_that_cannot_be_written_is_named);
     tcase_add_test(tcase, damaged_cluster_file_is_refused);
     tcase_add_test(tcase, second_lock_is_refused);
     tcase_add_test(tcase, pid_of_another_process_is_not_ours);

@@ -88,7 +88,23 @@ START_TEST(amounts_are_readable)
 }
 END_TEST
 
+START_TEST(directory_ends_with_one_slash)
+{
+    static const char *const pairs[][2] = {
+        {"bkt/dir", "dir/"}, {"bkt/dir/", "dir/"}, {"bkt/", ""}, {"bkt", ""}, {"bkt/a/b", "a/b/"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct name name;
+        char *key = NULL;
+        ck_assert_int_eq(name_parse(&cli, pairs[i][0], false, &name), CLI_OK);
+        name_make_directory(&name, &key);
+        ck_assert_str_eq(name.key, pairs[i][1]);
+        ck_assert_uint_eq(name.key_length, strlen(pairs[i][1]));
+        free(key);
+    }
+}
+END_TEST
+
 SUITE_MAIN("cli_name", bucket_and_key_are_split_at_the_first_slash,
            bucket_alone_is_enough_where_no_key_is_needed, bad_names_are_refused,
            last_part_is_what_a_file_is_called, control_characters_do_not_reach_the_terminal,
-           amounts_are_readable)
+           amounts_are_readable, directory_ends_with_one_slash)

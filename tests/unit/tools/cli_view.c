@@ -97,5 +97,27 @@ START_TEST(lost_leader_is_degraded)
 }
 END_TEST
 
+/* Nothing is wrong in it, but nothing can be stored either. */
+START_TEST(cluster_without_chains_is_not_healthy)
+{
+    struct world *world = healthy();
+    world->cluster.chain_count = 0;
+    struct view_health health = view_health(&world->cluster);
+    ck_assert(!health.has_chains);
+    ck_assert(!view_is_healthy(&health));
+}
+END_TEST
+
+START_TEST(masters_and_nodes_are_found_by_their_ids)
+{
+    struct world *world = healthy();
+    ck_assert_ptr_eq(view_master(&world->cluster, 1), &world->master);
+    ck_assert_ptr_null(view_master(&world->cluster, 2));
+    ck_assert_ptr_eq(view_node(&world->cluster, 2), &world->nodes[1]);
+    ck_assert_ptr_null(view_node(&world->cluster, 3));
+}
+END_TEST
+
 SUITE_MAIN("cli_view", full_cluster_is_healthy, dead_member_means_that_the_chain_waits,
-           earlier_incarnation_does_not_serve, joiner_does_not_count, lost_leader_is_degraded)
+           earlier_incarnation_does_not_serve, joiner_does_not_count, lost_leader_is_degraded,
+           cluster_without_chains_is_not_healthy, masters_and_nodes_are_found_by_their_ids)
