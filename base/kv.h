@@ -37,6 +37,8 @@ struct kv_ops {
     /* Continue at the first key >= key (still below `to`): for skipping ahead. */
     void (*iterator_seek)(struct kv_iterator *iterator, struct slice key);
     enum err (*iterator_err)(struct kv_iterator *iterator);
+    /* NULL: the store has no such rows. See kv_iterator_pass_damaged. */
+    bool (*iterator_pass_damaged)(struct kv_iterator *iterator, struct slice *ret_key);
     void (*iterator_free)(struct kv_iterator *iterator);
 };
 
@@ -57,6 +59,16 @@ static inline struct kv_iterator *kv_iterate(const struct kv *kv, unsigned famil
                                              struct slice from, struct slice to)
 {
     return kv->ops->iterate(kv->context, family, from, to);
+}
+
+/* After iterator_next was false: true, and its key, if the walk stopped at a row that is there and
+ * whose value alone cannot be read (bit rot in a file of values). The row is passed: iterator_next
+ * goes on behind it. Who does not ask stays in front of it, with ERR_CORRUPT of iterator_err. */
+static inline bool kv_iterator_pass_damaged(const struct kv *kv, struct kv_iterator *iterator,
+                                            struct slice *ret_key)
+{
+    return kv->ops->iterator_pass_damaged != NULL &&
+           kv->ops->iterator_pass_damaged(iterator, ret_key);
 }
 
 enum kv_op_kind {

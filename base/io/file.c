@@ -136,7 +136,7 @@ enum err file_write(const char *path, struct slice contents)
 static enum err make_one(const char *path)
 {
     if (mkdir(path, 0700) == 0)
-        return ERR_OK;
+        return sync_directory_of(path);
     if (errno != EEXIST)
         return err_of_errno(errno);
     struct stat stat_buffer;

@@ -13,8 +13,8 @@ enum err file_read(const char *path, size_t bytes_max, struct buf **ret_contents
 /* Replaces the file atomically and durably: written beside it, fsynced, renamed, directory
  * fsynced. ERR_NO_SPACE, ERR_ACCESS, ERR_IO. */
 enum err file_write(const char *path, struct slice contents);
-/* Makes the directory and its parents (mode 0700); fine if it is there. ERR_ACCESS, ERR_NO_SPACE,
- * ERR_EXISTS when something else has the name, ERR_IO. */
+/* Makes the directory and its parents (mode 0700), each durable in the one above it; fine if it is
+ * there. ERR_ACCESS, ERR_NO_SPACE, ERR_EXISTS when something else has the name, ERR_IO. */
 enum err directory_make(const char *path);
 /* No entries besides . and .. ? ERR_NOT_FOUND, ERR_IO. */
 enum err directory_is_empty(const char *path, bool *ret_is_empty);

@@ -217,7 +217,7 @@ enum err identity_open(const char *directory, const char *role, uint32_t id,
     enum err err = directory_make(directory);
     if (err != ERR_OK)
         text_format(ret_text, text_size, "cannot make the directory %s: %s", directory,
-                    err_text(err));
+                    err == ERR_EXISTS ? "what has that name is not a directory" : err_text(err));
     if (err == ERR_OK)
         err = identity_read(identity, cluster, false, ret_text, text_size);
     if (err == ERR_OK)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/contract.h"
+#include "base/io/file.h"
 #include "base/io/kv_rocksdb_internal.h"
 #include "base/text.h"
 
@@ -15,8 +16,8 @@ enum {
     BLOB_FILE_BYTES = 128 << 20,
     INFO_LOG_BYTES = 1 << 20,
     SYNC_CHUNK_BYTES = 1 << 20,
-    CHECKSUM_XXH3 = 4, /* rocksdb::ChecksumType */
-    INFO_LEVEL_WARN = 2,
+    CHECKSUM_XXH3 = 4,    /* rocksdb::ChecksumType */
+    INFO_LEVEL_FATAL = 4, /* rocksdb::InfoLogLevel */
 };
 
 enum err kv_rocksdb_take_err(char *message, enum err fallback, char *ret_text, size_t text_size)
@@ -81,6 +82,20 @@ static rocksdb_options_t *family_options(const struct kv_rocksdb *store,
     return options;
 }
 
+/* After an error that it thinks is passing, RocksDB writes again by itself, from a thread of its
+ * own: we never do. (For a full disk it cannot be turned off: then it waits for room and writes out
+ * what it holds, so a process that was refused a write leaves at once.) Only the parser of options
+ * knows this one. */
+static rocksdb_options_t *never_resumed(rocksdb_options_t *options)
+{
+    rocksdb_options_t *result = rocksdb_options_create();
+    char *message = NULL;
+    rocksdb_get_options_from_string(options, "max_bgerror_resume_count=0", result, &message);
+    PRE(message == NULL);
+    rocksdb_options_destroy(options);
+    return result;
+}
+
 static rocksdb_options_t *database_options(const struct kv_rocksdb_options *given)
 {
     rocksdb_options_t *options = rocksdb_options_create();
@@ -96,15 +111,28 @@ static rocksdb_options_t *database_options(const struct kv_rocksdb_options *give
     /* A log torn by a power cut ends the replay at its last whole record: every synced write lies
      * before it. */
     rocksdb_options_set_wal_recovery_mode(options, rocksdb_point_in_time_recovery);
-    rocksdb_options_set_info_log_level(options, INFO_LEVEL_WARN);
+    /* Its own log is a file on the same disk, and a line of it that cannot be written makes the
+     * next one abort the process (7.8 with assertions, as packaged). Errors are returned to us
+     * anyway. */
+    rocksdb_options_set_info_log_level(options, INFO_LEVEL_FATAL);
     rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(options, 2);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
     rocksdb_options_set_stats_persist_period_sec(options, 0);
-    return options;
+    return never_resumed(options);
 }
 
 /* ---- open, close ---- */
+
+/* RocksDB would make it too, but not sync its name. */
+static enum err make_directory(const char *path, char *ret_text, size_t text_size)
+{
+    enum err err = directory_make(path);
+    if (err != ERR_OK && ret_text != NULL)
+        text_format(ret_text, text_size, "cannot make the directory %.200s: %s", path,
+                    err_text(err));
+    return err == ERR_IO ? ERR_DISK_LOST : err;
+}
 
 static enum err open_database(struct kv_rocksdb *store, const struct kv_rocksdb_options *given,
                               char *ret_text, size_t text_size)
@@ -147,13 +175,18 @@ enum err kv_rocksdb_open(const struct kv_rocksdb_options *options, struct kv_roc
     rocksdb_writeoptions_set_sync(store->synced, 1);
     store->unsynced = rocksdb_writeoptions_create();
     store->batch = rocksdb_writebatch_create();
-    enum err err = open_database(store, options, ret_text, text_size);
+    enum err err =
+        options->create ? make_directory(options->directory, ret_text, text_size) : ERR_OK;
+    if (err == ERR_OK)
+        err = open_database(store, options, ret_text, text_size);
     if (err == ERR_OK)
         err = kv_values_open(store, options, ret_text, text_size);
     if (err != ERR_OK) {
         kv_rocksdb_close(store);
         return err;
     }
+    if (store->values != NULL)
+        value_log_tell_lost(store->values->log, ret_text, text_size);
     *ret_store = store;
     return ERR_OK;
 }

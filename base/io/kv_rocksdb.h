@@ -46,7 +46,7 @@ struct kv_rocksdb_options {
 /* ERR_OK; ERR_BUSY: another process has it open; ERR_NOT_OURS: it has other families, or rows in
  * another format;
  * ERR_NOT_FOUND, ERR_CORRUPT, ERR_NO_SPACE, ERR_ACCESS, ERR_DISK_LOST. ret_text says more (may be
- * NULL). */
+ * NULL); with ERR_OK it is left as it is, or says which large values are lost. */
 enum err kv_rocksdb_open(const struct kv_rocksdb_options *options, struct kv_rocksdb **ret_store,
                          char *ret_text, size_t text_size);
 /* Iterators and slices are gone before. Flushes nothing: what was not synced may be lost. */

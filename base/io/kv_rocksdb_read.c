@@ -12,7 +12,8 @@ struct kv_iterator {
     struct value_reader reader; /* inside for the iterator's life: it sees old pointers */
     uint8_t *value;             /* the value that was read last */
     size_t value_capacity;
-    enum err err; /* of reading one */
+    enum err err;    /* of reading one */
+    bool is_damaged; /* `err` is of the value that the row names, not of the row */
 };
 
 /* The value that a row of a family with external values stands for, in a buffer. */
@@ -124,6 +125,7 @@ static enum err resolve(struct kv_iterator *iterator, struct slice key, struct s
         iterator->value_capacity = pointer.length;
     }
     err = value_log_read(iterator->log, &pointer, key.length, iterator->value);
+    iterator->is_damaged = err == ERR_CORRUPT;
     *ret_value = slice_of(iterator->value, pointer.length);
     return err;
 }
@@ -146,6 +148,19 @@ static bool rocksdb_ops_next(struct kv_iterator *iterator, struct slice *ret_key
     if (iterator->log != NULL)
         iterator->err = resolve(iterator, *ret_key, *ret_value, ret_value);
     return iterator->err == ERR_OK;
+}
+
+/* RocksDB's iterator still stands on the row: the next step goes behind it. */
+static bool rocksdb_ops_pass_damaged(struct kv_iterator *iterator, struct slice *ret_key)
+{
+    if (!iterator->is_damaged)
+        return false;
+    iterator->is_damaged = false;
+    iterator->err = ERR_OK;
+    size_t length = 0;
+    const char *key = rocksdb_iter_key(iterator->iterator, &length);
+    *ret_key = slice_of(key, length);
+    return true;
 }
 
 static void rocksdb_ops_seek(struct kv_iterator *iterator, struct slice key)
@@ -189,5 +204,6 @@ const struct kv_ops kv_rocksdb_ops = {
     .iterator_next = rocksdb_ops_next,
     .iterator_seek = rocksdb_ops_seek,
     .iterator_err = rocksdb_ops_iterator_err,
+    .iterator_pass_damaged = rocksdb_ops_pass_damaged,
     .iterator_free = rocksdb_ops_iterator_free,
 };

@@ -11,7 +11,8 @@
  * the process has to stop after either.
  *
  * While nothing is queued the store may put itself in order: `idle`, in steps that are small enough
- * for a batch to wait for.
+ * for a batch to wait for. Where something is always queued, it waits for one now and then: what is
+ * never idle would never be put in order.
  *
  * Threads: submit and take belong to the loop thread; `write`, `idle` and `wake` are called on the
  * writer's own thread. */
@@ -30,9 +31,9 @@ struct store_writer_options {
     /* Applies the batches in order, as one atomic write. */
     enum err (*write)(void *context, const struct kv_batch *const *batches, size_t count,
                       bool sync);
-    /* Nothing was queued for idle_us: one step of whatever the store has to do. *ret_more: call
-     * again after the same time, else not before the next write. An error counts as a failed write.
-     * NULL: nothing to do ever. */
+    /* Nothing was queued for idle_us, or ten times as long has passed without a step: one step of
+     * whatever the store has to do. *ret_more: call again after the same time, else not before the
+     * next write. An error counts as a failed write. NULL: nothing to do ever. */
     enum err (*idle)(void *context, bool *ret_more);
     uint64_t idle_us;
     /* Something was reported done: make the loop call store_writer_take. */

@@ -34,6 +34,7 @@ static struct value_log *log_new(const struct value_log_options *options)
     log->current_fd = -1;
     log->next_id = 1;
     map_init(&log->segments);
+    map_init(&log->missing);
     list_init(&log->fresh);
     list_init(&log->sparse);
     list_init(&log->dead);
@@ -120,6 +121,15 @@ enum err value_log_open(const struct value_log_options *options, struct value_lo
     return ERR_OK;
 }
 
+static void release_missing(struct value_log *log)
+{
+    size_t cursor = 0;
+    uint64_t id = 0;
+    for (struct lost_segment *lost; (lost = map_next(&log->missing, &cursor, &id)) != NULL;)
+        mem_free(lost);
+    map_release(&log->missing);
+}
+
 void value_log_close(struct value_log *log)
 {
     if (log == NULL)
@@ -132,6 +142,7 @@ void value_log_close(struct value_log *log)
     for (struct segment *segment; (segment = map_next(&log->segments, &cursor, &id)) != NULL;)
         mem_free(segment);
     map_release(&log->segments);
+    release_missing(log);
     for (unsigned i = 0; i < log->file_count; i++)
         if (log->files[i].fd >= 0)
             close(log->files[i].fd);
@@ -142,22 +153,53 @@ void value_log_close(struct value_log *log)
     mem_free(log);
 }
 
+static void count_missing(struct value_log *log, uint64_t id, uint64_t end)
+{
+    struct lost_segment *lost = map_get(&log->missing, id);
+    if (lost == NULL) {
+        lost = mem_calloc(1, sizeof *lost);
+        *lost = (struct lost_segment){.id = id, .is_missing = true};
+        (void)map_put(&log->missing, id, lost);
+    }
+    if (end > lost->named_end)
+        lost->named_end = end;
+}
+
 void value_log_count(struct value_log *log, const struct value_pointer *pointer, size_t key_length)
 {
+    uint64_t bytes = value_log_record_bytes(key_length, pointer->length);
     /* The number of a segment that is gone is not used again either. */
     if (pointer->segment >= log->next_id)
         log->next_id = pointer->segment + 1;
     struct segment *segment = map_get(&log->segments, pointer->segment);
-    if (segment == NULL)
+    if (segment == NULL) {
+        count_missing(log, pointer->segment, pointer->offset + bytes);
         return;
-    uint64_t bytes = value_log_record_bytes(key_length, pointer->length);
+    }
     segment->live_bytes += bytes;
     if (pointer->offset + bytes > segment->named_end)
         segment->named_end = pointer->offset + bytes;
 }
 
+static void note_lost(struct value_log *log, const struct lost_segment *lost)
+{
+    if (log->lost_count == 0 || lost->id < log->first_lost.id)
+        log->first_lost = *lost;
+    log->lost_count++;
+}
+
+static void note_missing(struct value_log *log)
+{
+    size_t cursor = 0;
+    uint64_t id = 0;
+    for (struct lost_segment *lost; (lost = map_next(&log->missing, &cursor, &id)) != NULL;)
+        note_lost(log, lost);
+    release_missing(log);
+}
+
 void value_log_settle(struct value_log *log)
 {
+    note_missing(log);
     struct list_node unnamed;
     list_init(&unnamed);
     size_t cursor = 0;
@@ -169,6 +211,9 @@ void value_log_settle(struct value_log *log)
         }
         /* Behind the last named record: a torn record, or space that was reserved. */
         char path[SEGMENT_PATH_BYTES];
+        if (segment->bytes < segment->named_end)
+            note_lost(log, &(struct lost_segment){
+                               .id = id, .bytes = segment->bytes, .named_end = segment->named_end});
         if (segment->bytes > segment->named_end)
             (void)!truncate(segment_path(log, id, path), (off_t)segment->named_end);
         segment->bytes = segment->named_end;
@@ -177,6 +222,24 @@ void value_log_settle(struct value_log *log)
     LIST_FOREACH_SAFE (node, &unnamed)
         segment_unlink(log, CONTAINER_OF(node, struct segment, node));
     log->unlinked = 0;
+}
+
+void value_log_tell_lost(const struct value_log *log, char *ret_text, size_t text_size)
+{
+    if (log->lost_count == 0 || ret_text == NULL)
+        return;
+    const struct lost_segment *lost = &log->first_lost;
+    char others[64] = "";
+    if (log->lost_count > 1)
+        text_format(others, sizeof others, " (and %llu more segments are not whole)",
+                    (unsigned long long)(log->lost_count - 1));
+    text_format(ret_text, text_size,
+                "large values are lost: %.200s/%0*llu.seg %s, it has %llu of the %llu bytes that "
+                "rows name%s; reading them fails here, the rest is served: check the disk; if "
+                "other nodes have replicas, start this node with an empty directory",
+                log->directory, SEGMENT_NAME_DIGITS, (unsigned long long)lost->id,
+                lost->is_missing ? "is missing" : "is too short", (unsigned long long)lost->bytes,
+                (unsigned long long)lost->named_end, others);
 }
 
 struct value_log_stats value_log_stats(const struct value_log *log)

@@ -71,11 +71,14 @@ enum err value_log_open(const struct value_log_options *options, struct value_lo
                         char *ret_text, size_t text_size);
 /* NULL is allowed. No reader is inside. */
 void value_log_close(struct value_log *log);
-/* A row names this record. A pointer to a segment that is not there is counted as lost: reading it
- * is ERR_CORRUPT. */
+/* A row names this record. A pointer to a segment that is not there is remembered as lost: reading
+ * it is ERR_CORRUPT. */
 void value_log_count(struct value_log *log, const struct value_pointer *pointer, size_t key_length);
 /* Removes the segments that no row names and cuts tails behind the last named record. */
 void value_log_settle(struct value_log *log);
+/* After that: a sentence if rows name a segment that is missing, or more of one than there is; else
+ * nothing is written. ret_text may be NULL. */
+void value_log_tell_lost(const struct value_log *log, char *ret_text, size_t text_size);
 
 /* ---- the writing thread ---- */
 

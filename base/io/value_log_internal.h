@@ -35,6 +35,14 @@ struct segment {
     struct list_node node;
 };
 
+/* What rows named while opening and is not there; the first of them is told. */
+struct lost_segment {
+    uint64_t id;
+    uint64_t bytes; /* that are there */
+    uint64_t named_end;
+    bool is_missing;
+};
+
 /* Open files for reading, and the readers; the only part that threads share. */
 struct segment_file {
     uint64_t segment;
@@ -60,6 +68,10 @@ struct value_log {
     struct list_node leaving;
     uint64_t collected_bytes;
     uint64_t unlinked;
+
+    struct map missing; /* while opening: id -> struct lost_segment */
+    struct lost_segment first_lost;
+    uint64_t lost_count;
 
     struct segment *collected; /* being walked, or NULL */
     uint64_t collected_offset;

@@ -262,8 +262,7 @@ void cn_chain_halt(struct cn_core *core, struct cn_chain *chain, const char *why
     core->is_beat_wanted = true;
     cn_reads_refuse(core, chain, ERR_NOT_READY);
     cn_waiters_refuse(core, chain);
-    TRACE(&core->options.trace, "chain %u epoch %llu: HALTED: %s", chain->id,
-          (unsigned long long)chain->epoch, why);
+    cn_alarm(core, chain, "HALTED", why);
 }
 
 /* The last batch of the chain that was under way is stored. */

@@ -60,6 +60,7 @@ struct cn_options {
     uint32_t sessions_max;      /* per chain; 0 = BOUND_SESSIONS_PER_CHAIN */
     uint64_t token_keep_ms;     /* a token is remembered this long (D19); 0 = an hour */
     struct trace trace;
+    struct trace alarm; /* what a person must hear of; in the trace too */
 };
 
 enum cn_event_kind {

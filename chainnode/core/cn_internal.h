@@ -106,6 +106,8 @@ struct cn_source {
     bool is_bulk_durable;
     bool is_handover; /* phase 2: nothing commits that the joiner does not hold (R21) */
     bool is_synced;   /* cannot be taken back (R23) */
+    bool is_full;     /* the joiner reached its reserve: it is sent nothing before handover */
+    bool is_damaged;  /* the copy ended at a row that cannot be read here: `step`, `cursor` */
     uint64_t sent;    /* lsn forwarded live */
     struct origin acked;
     uint64_t durable;
@@ -362,6 +364,9 @@ struct wire_message *cn_reply(struct cn_core *core, uint64_t conn, enum wire_typ
 void cn_refuse(struct cn_core *core, uint64_t conn, uint64_t request, enum err err,
                const struct cn_chain *chain, const char *text);
 void cn_halt(struct cn_core *core, enum err err, const char *text);
+/* A person must hear of it, whether anybody listens to the trace or not. */
+void cn_alarm(const struct cn_core *core, const struct cn_chain *chain, const char *kind,
+              const char *what);
 /* The store failed to read: the disk is lost (checklist 40). */
 void cn_disk_failed(struct cn_core *core, enum err err);
 
@@ -604,7 +609,7 @@ void cn_apply(struct cn_core *core, struct cn_chain *chain, struct cn_entry *ent
 void cn_chunk_write(const struct cn_entry *entry, struct kv_batch *batch);
 void cn_flush(struct cn_core *core);
 void cn_recv_stored(struct cn_core *core, const struct cn_event *event);
-bool cn_has_writes(const struct cn_chain *chain);
+bool cn_has_writes(const struct cn_core *core, const struct cn_chain *chain);
 
 /* read.c, list.c, list_merge.c, list_parts.c */
 void cn_recv_get(struct cn_core *core, const struct cn_event *event);
@@ -634,6 +639,8 @@ void cn_source_pump(struct cn_core *core, struct cn_chain *chain);
 void cn_source_idle(struct cn_core *core, struct cn_chain *chain);
 void cn_source_progress(struct cn_core *core, struct cn_chain *chain);
 void cn_source_ack(struct cn_core *core, struct cn_chain *chain, const struct wire_ack *ack);
+/* The joiner has no space and may be left waiting: nothing depends on it yet. */
+bool cn_source_is_waiting(const struct cn_chain *chain);
 void cn_recv_sync_ack(struct cn_core *core, const struct cn_event *event);
 void cn_target_begin(struct cn_core *core, struct cn_chain *chain);
 void cn_target_end(struct cn_core *core, struct cn_chain *chain);
@@ -642,7 +649,8 @@ void cn_target_idle(struct cn_core *core, struct cn_chain *chain);
 void cn_target_mark(struct cn_core *core, struct cn_chain *chain, const struct wire_mark *mark);
 void cn_target_progress(struct cn_core *core, struct cn_chain *chain);
 void cn_target_send(struct cn_core *core, struct cn_chain *chain);
-bool cn_target_has_range(const struct cn_chain *chain);
+/* A range is here and may be written now. */
+bool cn_target_has_range(const struct cn_core *core, const struct cn_chain *chain);
 /* Writes the next range into the batch; returns its number, or 0. */
 uint64_t cn_target_write(struct cn_core *core, struct cn_chain *chain, struct kv_batch *batch);
 void cn_target_range_stored(struct cn_core *core, struct cn_chain *chain, uint64_t number);
@@ -651,7 +659,8 @@ uint64_t cn_target_apply_limit(const struct cn_chain *chain);
 void cn_recv_sync_begin(struct cn_core *core, const struct cn_event *event);
 void cn_recv_sync_items(struct cn_core *core, const struct cn_event *event);
 void cn_sync_message_release(struct cn_sync_message *message);
-/* Packs rows of [cursor, end) of a family. Sets *ret_next to where it stopped (empty: the end). */
+/* Packs rows of [cursor, end) of a family. Sets *ret_next to where it stopped (empty: the end).
+ * ERR_CORRUPT with *ret_next: the row there is the first one, and its value cannot be read. */
 enum err cn_sync_pack(struct cn_core *core, unsigned family, struct slice from, struct slice to,
                       struct buf **ret_rows, struct cn_key *ret_next);
 /* Walks packed rows; false when they are malformed. */
@@ -661,6 +670,9 @@ struct cn_sync_cursor {
 bool cn_sync_next(struct cn_sync_cursor *cursor, struct slice *ret_key, struct slice *ret_value);
 bool cn_sync_is_valid(const struct wire_sync_items *items, struct slice rows);
 unsigned cn_sync_family(unsigned step); /* CN_FAMILY_COUNT after the last */
+/* An alarm: the value of a row cannot be read. `then`: what is done about it. */
+void cn_sync_damage(const struct cn_core *core, const struct cn_chain *chain, unsigned family,
+                    struct slice key, const char *then);
 
 /* heartbeat.c, idle.c, upload.c */
 void cn_heartbeat_tick(struct cn_core *core);

@@ -144,9 +144,21 @@ void cn_halt(struct cn_core *core, enum err err, const char *text)
     core->is_dead = true;
 }
 
+void cn_alarm(const struct cn_core *core, const struct cn_chain *chain, const char *kind,
+              const char *what)
+{
+    const struct trace *sinks[] = {&core->options.trace, &core->options.alarm};
+    for (unsigned i = 0; i < ARRAY_COUNT(sinks); i++)
+        TRACE(sinks[i], "chain %u epoch %llu: %s: %s", chain->id, (unsigned long long)chain->epoch,
+              kind, what);
+}
+
 void cn_disk_failed(struct cn_core *core, enum err err)
 {
     if (!core->is_dead)
         cn_halt(core, ERR_DISK_LOST,
-                err == ERR_CORRUPT ? "a row on disk cannot be decoded" : "reading the disk failed");
+                err == ERR_CORRUPT ? "a row on disk cannot be decoded: check the disk, and start "
+                                     "again with an empty directory (the cluster copies the data)"
+                                   : "reading the disk failed: replace it, and start again with an "
+                                     "empty directory (the cluster copies the data)");
 }

@@ -97,7 +97,7 @@ static uint64_t mix_neighbours(uint64_t hash, const struct cn_chain *chain)
 static uint64_t mix_source(uint64_t hash, const struct cn_source *source)
 {
     if (!source->is_begun)
-        return mix(hash, 0);
+        return mix(hash, flag(source->is_damaged, 0));
     hash = mix_origin(mix_origin(mix(hash, source->sync), source->base), source->acked);
     hash = mix(mix(mix(hash, source->next_number), source->acked_number), source->step);
     hash = mix(mix(mix(hash, source->sent), source->durable), source->marked_committed);
@@ -105,7 +105,7 @@ static uint64_t mix_source(uint64_t hash, const struct cn_source *source)
         hash = mix_origin(hash, source->window[i].items.as_of);
     return mix(hash, flag(source->is_accepted, 0) | flag(source->is_all_sent, 1) |
                          flag(source->is_bulk_durable, 2) | flag(source->is_handover, 3) |
-                         flag(source->is_synced, 4) | 32);
+                         flag(source->is_synced, 4) | 32 | flag(source->is_full, 6));
 }
 
 static uint64_t mix_target(uint64_t hash, const struct cn_target *target)

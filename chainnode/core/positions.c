@@ -61,7 +61,8 @@ void cn_forward_pump(struct cn_core *core, struct cn_chain *chain)
         cn_forward_one(core, chain, successor->node, chain->successor.sent + 1);
         chain->successor.sent++;
     }
-    while (chain->source.is_accepted && chain->source.sent < chain->applied.lsn) {
+    while (chain->source.is_accepted && !cn_source_is_waiting(chain) &&
+           chain->source.sent < chain->applied.lsn) {
         cn_forward_one(core, chain, chain->row.joiner.node, chain->source.sent + 1);
         chain->source.sent++;
     }
@@ -100,8 +101,9 @@ static void send_marks(struct cn_core *core, struct cn_chain *chain)
         send_mark(core, chain, successor->node, stable);
         chain->successor.marked_stable = stable;
     }
-    /* To a joiner, `stable` is what the tail has committed: it applies live entries up to there. */
-    if (chain->source.is_accepted &&
+    /* To a joiner, `stable` is what the tail has committed: it applies live entries up to there.
+     * One whose copy waits for a damaged row hears that its source lives. */
+    if ((chain->source.is_accepted || chain->source.is_damaged) &&
         (chain->mark_due || chain->committed > chain->source.marked_committed)) {
         send_mark(core, chain, chain->row.joiner.node, chain->committed);
         chain->source.marked_committed = chain->committed;

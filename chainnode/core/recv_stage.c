@@ -25,9 +25,10 @@ static bool is_published(struct cn_core *core, const struct cn_chain *chain,
     struct cn_key key = cn_key_chunk(chain->id, f->upload_high, f->upload_low, f->chunk_count);
     struct buf *chunk = NULL;
     enum err err = kv_get(&core->kv, CN_FAMILY_CHUNKS, cn_key_slice(&key), &chunk);
-    if (err != ERR_OK)
+    /* A chunk that is here and cannot be read is here. */
+    if (err != ERR_OK && err != ERR_CORRUPT)
         cn_disk_failed(core, err);
-    bool is_here = chunk != NULL && !PLANTED(D18_LATE_CHUNK_OPENS);
+    bool is_here = (chunk != NULL || err == ERR_CORRUPT) && !PLANTED(D18_LATE_CHUNK_OPENS);
     buf_unref(chunk);
     return is_here;
 }

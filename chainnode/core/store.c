@@ -2,25 +2,25 @@
 #include "base/bytes.h"
 #include "chainnode/core/cn_internal.h"
 
-static uint64_t apply_limit(const struct cn_chain *chain)
+static uint64_t apply_limit(const struct cn_core *core, const struct cn_chain *chain)
 {
     if (chain->role != CN_ROLE_JOINER)
         return chain->committed;
     /* Ranges are compared with rows on disk, so applying and copying take turns. */
-    if (chain->target.is_range_in_flight || cn_target_has_range(chain))
+    if (chain->target.is_range_in_flight || cn_target_has_range(core, chain))
         return chain->apply_emitted;
     uint64_t limit = cn_target_apply_limit(chain);
     return limit < chain->committed ? limit : chain->committed;
 }
 
-bool cn_has_writes(const struct cn_chain *chain)
+bool cn_has_writes(const struct cn_core *core, const struct cn_chain *chain)
 {
     if (chain->is_halted)
         return false;
     return chain->is_reset_wanted || chain->is_state_dirty ||
-           (chain->role != CN_ROLE_NONE &&
-            (chain->written < chain->applied.lsn || apply_limit(chain) > chain->apply_emitted)) ||
-           (chain->role == CN_ROLE_JOINER && cn_target_has_range(chain));
+           (chain->role != CN_ROLE_NONE && (chain->written < chain->applied.lsn ||
+                                            apply_limit(core, chain) > chain->apply_emitted)) ||
+           (chain->role == CN_ROLE_JOINER && cn_target_has_range(core, chain));
 }
 
 void cn_chunk_write(const struct cn_entry *entry, struct kv_batch *batch)
@@ -81,11 +81,11 @@ static bool write_chain(struct cn_core *core, struct cn_chain *chain, struct kv_
     if (chain->is_reset_wanted)
         write_reset(chain, batch);
     uint64_t number = 0;
-    if (chain->role == CN_ROLE_JOINER && cn_target_has_range(chain)) {
+    if (chain->role == CN_ROLE_JOINER && cn_target_has_range(core, chain)) {
         number = cn_target_write(core, chain, batch);
         is_sync = true;
     }
-    uint64_t limit = number != 0 ? chain->apply_emitted : apply_limit(chain);
+    uint64_t limit = number != 0 ? chain->apply_emitted : apply_limit(core, chain);
     bool is_applying = limit > chain->apply_emitted;
     while (chain->apply_emitted < limit && !core->is_dead)
         cn_apply(core, chain, cn_entry_at(chain, ++chain->apply_emitted), batch);
@@ -114,7 +114,7 @@ static bool is_work_waiting(const struct cn_core *core)
     if (cn_purge_is_due(core))
         return true;
     LIST_FOREACH (node, &core->dirty) {
-        if (cn_has_writes(CONTAINER_OF(node, struct cn_chain, dirty)))
+        if (cn_has_writes(core, CONTAINER_OF(node, struct cn_chain, dirty)))
             return true;
     }
     return false;
@@ -131,7 +131,7 @@ static void emit_batch(struct cn_core *core)
     bool is_sync = false;
     LIST_FOREACH (node, &core->dirty) {
         struct cn_chain *chain = CONTAINER_OF(node, struct cn_chain, dirty);
-        if (cn_has_writes(chain) && write_chain(core, chain, batch, store))
+        if (cn_has_writes(core, chain) && write_chain(core, chain, batch, store))
             is_sync = true;
     }
     cn_purge_write(core, batch);
@@ -155,7 +155,7 @@ void cn_flush(struct cn_core *core)
     LIST_FOREACH_SAFE (node, &core->dirty) {
         struct cn_chain *chain = CONTAINER_OF(node, struct cn_chain, dirty);
         cn_positions_send(core, chain);
-        if (!cn_has_writes(chain))
+        if (!cn_has_writes(core, chain))
             list_remove(&chain->dirty);
     }
     cn_lists_retry(core);

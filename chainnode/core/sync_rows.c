@@ -1,5 +1,6 @@
 /* What a copy consists of: ranges of raw rows, packed (R21, R25). */
 #include "base/bytes.h"
+#include "base/text.h"
 #include "chainnode/core/cn_internal.h"
 
 /* The order matters. Chunks come last: an update that the joiner applies meanwhile finds the object
@@ -28,6 +29,7 @@ enum err cn_sync_pack(struct cn_core *core, unsigned family, struct slice from, 
     struct slice value;
     enum err err = ERR_OK;
     ret_next->length = 0;
+    bool is_damaged = false;
     bool is_left_out = (PLANTED(R11_SESSIONS_NOT_COPIED) && family == CN_FAMILY_SESSIONS) ||
                        (PLANTED(R12_CHUNKS_NOT_COPIED) && family == CN_FAMILY_CHUNKS) ||
                        (PLANTED(D18_NOT_COPIED) && family == CN_FAMILY_MULTI) ||
@@ -50,6 +52,15 @@ enum err cn_sync_pack(struct cn_core *core, unsigned family, struct slice from, 
             memcpy(packed->data + used + 8 + key.length, value.data, value.length);
         used += 8 + key.length + value.length;
     }
+    /* A range may end before a row that cannot be read, never go over it. */
+    if (err == ERR_OK && ret_next->length == 0)
+        is_damaged = kv_iterator_pass_damaged(&core->kv, rows, &key);
+    if (is_damaged && key.length <= CN_KEY_BYTES_MAX) {
+        memcpy(ret_next->bytes, key.data, key.length);
+        ret_next->length = key.length;
+    }
+    if (is_damaged && (used == 0 || ret_next->length == 0))
+        err = ERR_CORRUPT;
     if (err == ERR_OK)
         err = core->kv.ops->iterator_err(rows);
     core->kv.ops->iterator_free(rows);
@@ -107,4 +118,22 @@ void cn_sync_message_release(struct cn_sync_message *message)
     buf_unref(message->payload);
     mem_free(message->bounds);
     *message = (struct cn_sync_message){0};
+}
+
+void cn_sync_damage(const struct cn_core *core, const struct cn_chain *chain, unsigned family,
+                    struct slice key, const char *then)
+{
+    struct text what;
+    text_init(&what);
+    if (family == CN_FAMILY_CHUNKS && key.length == CN_CHUNK_KEY_BYTES) {
+        text_append(&what, "family chunks, upload %016llx%016llx chunk %u",
+                    (unsigned long long)bytes_get_u64(key.data + 4),
+                    (unsigned long long)bytes_get_u64(key.data + 12), bytes_get_u32(key.data + 20));
+    } else {
+        text_append(&what, "family %u, key ", family);
+        text_append_escaped(&what, key);
+    }
+    text_append(&what, " cannot be read: %s", then);
+    cn_alarm(core, chain, "DAMAGED", text_cstr(&what));
+    text_release(&what);
 }

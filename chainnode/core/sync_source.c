@@ -32,8 +32,10 @@ static void set_cursor(struct cn_source *source, struct slice key)
 /* The base is what is surely in the rows (settled); all that follows is sent live. */
 static void begin_copy(struct cn_core *core, struct cn_chain *chain)
 {
-    cn_source_end(chain);
     struct cn_source *source = &chain->source;
+    bool is_full = source->is_full;
+    cn_source_end(chain);
+    source->is_full = is_full; /* the joiner says otherwise if it has space now */
     source->is_begun = true;
     source->sync = ++core->sync_counter;
     source->base = chain->settled;
@@ -90,6 +92,38 @@ static void fill_range(struct cn_core *core, const struct cn_chain *chain,
     };
 }
 
+/* A copy that lacks a row must never count as complete, and the joiner may hold the very row: the
+ * copy ends before it, and nothing is kept for the joiner. The chain goes on without it; others are
+ * copied. */
+static void end_at_damage(struct cn_core *core, struct cn_chain *chain, const struct cn_key *key)
+{
+    struct cn_source *source = &chain->source;
+    unsigned step = source->step;
+    cn_source_end(chain);
+    source->is_damaged = true;
+    source->step = step;
+    set_cursor(source, cn_key_slice(key));
+    cn_entries_trim(core, chain);
+    cn_sync_damage(core, chain, cn_sync_family(step), cn_key_slice(key),
+                   "the copy to the joiner waits. If the chain has other members, stop this "
+                   "node until they have copied, then start it again; else delete or replace "
+                   "the object whose reading fails");
+}
+
+/* Deleted, replaced, or readable after all: the copy begins again. */
+static void look_at_damage(struct cn_core *core, struct cn_chain *chain)
+{
+    const struct cn_source *source = &chain->source;
+    struct buf *value = NULL;
+    enum err err = kv_get(&core->kv, cn_sync_family(source->step),
+                          slice_of(source->cursor, source->cursor_length), &value);
+    buf_unref(value);
+    if (err == ERR_OK)
+        begin_copy(core, chain);
+    else if (err != ERR_CORRUPT)
+        cn_disk_failed(core, err);
+}
+
 /* Reads and sends one more range. */
 static bool send_next(struct cn_core *core, struct cn_chain *chain)
 {
@@ -100,6 +134,10 @@ static bool send_next(struct cn_core *core, struct cn_chain *chain)
     enum err err = cn_sync_pack(core, cn_sync_family(source->step),
                                 slice_of(source->cursor, source->cursor_length), cn_key_slice(&end),
                                 &rows, &next);
+    if (err == ERR_CORRUPT && next.length > 0) {
+        end_at_damage(core, chain, &next);
+        return false;
+    }
     if (err != ERR_OK) {
         cn_disk_failed(core, err);
         return false;
@@ -124,10 +162,15 @@ static bool send_next(struct cn_core *core, struct cn_chain *chain)
     return true;
 }
 
+bool cn_source_is_waiting(const struct cn_chain *chain)
+{
+    return chain->source.is_full && !chain->source.is_handover;
+}
+
 void cn_source_pump(struct cn_core *core, struct cn_chain *chain)
 {
     struct cn_source *source = &chain->source;
-    while (source->is_accepted && !source->is_all_sent && !core->is_dead &&
+    while (source->is_accepted && !source->is_all_sent && !core->is_dead && !source->is_full &&
            source->next_number - 1 - source->acked_number < CN_SYNC_WINDOW)
         if (!send_next(core, chain))
             return;
@@ -154,7 +197,7 @@ void cn_source_progress(struct cn_core *core, struct cn_chain *chain)
         cn_entries_trim(core, chain);
         return;
     }
-    if (source->is_bulk_durable && !source->is_handover &&
+    if (source->is_bulk_durable && !source->is_handover && !source->is_full &&
         chain->committed <= source->durable + CN_SYNC_HANDOVER_ENTRIES) {
         source->is_handover = true;
         TRACE(&core->options.trace,
@@ -191,6 +234,10 @@ void cn_source_ack(struct cn_core *core, struct cn_chain *chain, const struct wi
     if (ack->applied.lsn > source->acked.lsn || ack->durable > source->durable)
         source->progress_us = core->now_us;
     source->acked = ack->applied;
+    if (ack->full != source->is_full)
+        TRACE(&core->options.trace, "chain %u epoch %llu: the joiner %s", chain->id,
+              (unsigned long long)chain->epoch, ack->full ? "has no space" : "has space again");
+    source->is_full = ack->full;
     if (ack->resend || ack->applied.lsn > source->sent)
         source->sent = ack->applied.lsn;
     if (ack->durable > source->durable)
@@ -205,6 +252,8 @@ static void joiner_announced(struct cn_core *core, struct cn_chain *chain)
     const struct cn_source *source = &chain->source;
     if (source->is_handover)
         return; /* a late copy: what was handed over cannot be taken back (R23) */
+    if (source->is_damaged)
+        return; /* cn_source_idle looks again */
     if (source->is_begun && !source->is_accepted)
         send_begin(core, chain);
     else
@@ -252,16 +301,19 @@ void cn_source_idle(struct cn_core *core, struct cn_chain *chain)
 {
     struct cn_source *source = &chain->source;
     uint64_t idle_us = core->options.idle_us;
+    if (source->is_damaged)
+        look_at_damage(core, chain);
     if (!source->is_begun)
         return;
-    if (core->now_us - source->range_us >= idle_us) {
+    bool is_waiting = cn_source_is_waiting(chain);
+    if (core->now_us - source->range_us >= idle_us && (!is_waiting || !source->is_accepted)) {
         source->range_us = core->now_us;
         if (!source->is_accepted)
             send_begin(core, chain);
         for (uint64_t number = source->acked_number + 1; number < source->next_number; number++)
             send_items(core, chain, &source->window[number % CN_SYNC_WINDOW]);
     }
-    if (source->durable >= chain->applied.lsn)
+    if (source->durable >= chain->applied.lsn || is_waiting)
         source->progress_us = core->now_us;
     if (PLANTED(R23_HANDOVER_ABANDONED) && core->now_us - source->progress_us >= 2 * idle_us)
         source->is_handover = false;

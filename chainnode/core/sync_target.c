@@ -152,11 +152,13 @@ void cn_recv_sync_items(struct cn_core *core, const struct cn_event *event)
     target->is_queued[slot] = true;
 }
 
-bool cn_target_has_range(const struct cn_chain *chain)
+/* With the reserve of space reached, ranges stay where they are: the source's window ends, and goes
+ * on by itself when there is space again. */
+bool cn_target_has_range(const struct cn_core *core, const struct cn_chain *chain)
 {
     const struct cn_target *target = &chain->target;
     unsigned slot = (unsigned)((target->received + 1) % CN_SYNC_WINDOW);
-    return target->state == CN_TARGET_COPYING && target->is_queued[slot] &&
+    return target->state == CN_TARGET_COPYING && target->is_queued[slot] && !core->is_full &&
            !target->is_range_in_flight && chain->apply_emitted == chain->settled.lsn;
 }
 
@@ -192,14 +194,23 @@ struct writer {
     const struct cn_sync_message *range;
     struct kv_iterator *local;
     bool has_local;
+    bool is_damaged; /* the row here cannot be read: it differs from whatever the source has */
     struct slice local_key;
     struct slice local_value;
 };
 
 static void next_local(struct writer *writer)
 {
-    writer->has_local = writer->core->kv.ops->iterator_next(writer->local, &writer->local_key,
-                                                            &writer->local_value);
+    const struct kv *kv = &writer->core->kv;
+    writer->has_local =
+        kv->ops->iterator_next(writer->local, &writer->local_key, &writer->local_value);
+    writer->is_damaged =
+        !writer->has_local && kv_iterator_pass_damaged(kv, writer->local, &writer->local_key);
+    if (!writer->is_damaged)
+        return;
+    writer->has_local = true;
+    cn_sync_damage(writer->core, writer->chain, writer->range->items.family, writer->local_key,
+                   "the copy replaces it; if this happens again, replace the disk");
 }
 
 /* Rows here below `key` (all, when NULL) are not at the source. */
@@ -232,7 +243,8 @@ static void write_rows(struct writer *writer)
     while (cn_sync_next(&cursor, &key, &value)) {
         drop_below(writer, &key);
         bool is_here = writer->has_local && slice_equal(writer->local_key, key);
-        if (!is_here || (!slice_equal(writer->local_value, value) && !PLANTED(R26_OWN_ROW_KEPT)))
+        if (!is_here || writer->is_damaged ||
+            (!slice_equal(writer->local_value, value) && !PLANTED(R26_OWN_ROW_KEPT)))
             put_row(writer, key, value);
         if (is_here)
             next_local(writer);
@@ -256,7 +268,7 @@ static void note_purges(struct cn_core *core, const struct cn_sync_message *rang
 
 uint64_t cn_target_write(struct cn_core *core, struct cn_chain *chain, struct kv_batch *batch)
 {
-    PRE(cn_target_has_range(chain));
+    PRE(cn_target_has_range(core, chain));
     struct cn_target *target = &chain->target;
     uint64_t number = ++target->received;
     unsigned slot = (unsigned)(number % CN_SYNC_WINDOW);

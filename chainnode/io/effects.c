@@ -14,6 +14,16 @@ void node_halt(struct node *node, enum err err, const char *text)
                 text == NULL || text[0] == '\0' ? err_text(err) : text);
 }
 
+/* What the core says of the disk is about this directory. */
+static void on_halt(struct node *node, const struct cn_effect *effect)
+{
+    char text[sizeof node->halt_text];
+    bool is_disk = effect->err == ERR_DISK_LOST || effect->err == ERR_NO_SPACE;
+    if (is_disk)
+        text_format(text, sizeof text, "%.300s: %s", node->settings->directory, effect->text);
+    node_halt(node, effect->err, is_disk ? text : effect->text);
+}
+
 static void on_peer(struct node *node, const struct cn_effect *effect)
 {
     char address[BOUND_ADDRESS_BYTES + 1];
@@ -50,7 +60,7 @@ static void run(struct node *node, struct cn_effect *effect)
         on_peer(node, effect);
         return;
     case CN_EFFECT_HALT:
-        node_halt(node, effect->err, effect->text);
+        on_halt(node, effect);
         return;
     }
     IMPOSSIBLE("unknown effect of the core");

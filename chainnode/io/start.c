@@ -98,10 +98,15 @@ static void chunk_corrupt(void *context, const struct wire_chunk_get *request, e
 static void core_trace(void *context, const char *line)
 {
     (void)context;
-    if (strstr(line, ": HALTED: ") != NULL) /* an alarm (R27) */
-        log_write(LOG_LEVEL_WARNING, "core", "%s", line);
-    else
-        log_debug("core", "%s", line);
+    log_debug("core", "%s", line);
+}
+
+/* A chain that halted (R27), bit rot. */
+static void core_alarm(void *context, const char *line)
+{
+    (void)context;
+    char quoted[2 * TEXT_BYTES];
+    log_error("chain_alarm", "text=%s", log_quote(slice_of_text(line), quoted, sizeof quoted));
 }
 
 /* ---- the parts, in order ---- */
@@ -130,14 +135,17 @@ static enum err start_identity(struct worker *worker)
 static enum err start_store(struct worker *worker)
 {
     const struct node_settings *settings = worker->node.settings;
-    char text[TEXT_BYTES / 2] = "";
+    char text[TEXT_BYTES] = "";
+    char quoted[TEXT_BYTES];
     enum err err = families_open(settings->directory, settings->cache_bytes,
                                  settings->write_buffer_bytes, &worker->store, text, sizeof text);
     if (err != ERR_OK) {
-        text_format(worker->text, TEXT_BYTES, "cannot open the store in %.200s: %s (%s)",
+        text_format(worker->text, TEXT_BYTES, "cannot open the store in %.200s: %s (%.200s)",
                     settings->directory, err_text(err), text);
         return err;
     }
+    if (text[0] != '\0')
+        log_error("values_lost", "text=%s", log_quote(slice_of_text(text), quoted, sizeof quoted));
     worker->kv = kv_rocksdb_interface(worker->store);
     worker->node.kv = &worker->kv;
     return ERR_OK;
@@ -218,6 +226,7 @@ static enum err start_core(struct worker *worker)
         options.boot = uuid_random(); /* never equal: a higher incarnation proves nothing (R4) */
     if (log_is_on(LOG_LEVEL_DEBUG))
         options.trace.emit = core_trace;
+    options.alarm.emit = core_alarm;
     node->now_us = clock_boot_us();
     enum err err = cn_core_new(&options, random_seed(), node->now_us, node->kv, &node->core);
     if (err != ERR_OK)

@@ -13,6 +13,8 @@
 #include "chainnode/io/obituary.h"
 
 enum { OBITUARY_TIMEOUT_US = 3000000, SIGNAL_STATUS_BASE = 128 };
+/* Of a worker that is dead and that somebody else waited for: as if it had exited with 1. */
+enum { WAIT_STATUS_UNKNOWN = 1 << 8 };
 
 static _Noreturn void worker_enter(const struct node_settings *settings, supervisor_worker *worker,
                                    int report_fd, pid_t supervisor, const sigset_t *mask)
@@ -36,6 +38,8 @@ static int wait_for_worker(pid_t worker, const sigset_t *watched)
         pid_t dead = waitpid(worker, &status, WNOHANG);
         if (dead == worker)
             return status;
+        if (dead < 0 && errno == ECHILD)
+            return WAIT_STATUS_UNKNOWN;
         int number = sigwaitinfo(watched, NULL);
         if (number == SIGTERM || number == SIGINT || number == SIGHUP) {
             log_info("stop_asked", "signal=%d worker=%d", number, (int)worker);
@@ -85,6 +89,9 @@ int supervisor_run(const struct node_settings *settings, supervisor_worker *work
     (void)sigaddset(&watched, SIGCHLD);
     /* Blocked before the fork, so that no signal is lost between it and the first wait. */
     (void)sigprocmask(SIG_BLOCK, &watched, &former);
+    /* Ignored, as whoever started us may have left it, the kernel would wait for the worker. */
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    (void)sigaction(SIGCHLD, &by_default, NULL);
     int report[2];
     if (pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0) {
         log_error("supervisor_pipe", "error=\"%s\"", strerror(errno));

@@ -11,16 +11,19 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static void step_stored(struct master *master, const struct store_done *done, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct server_event event = {
-            .kind = SERVER_EVENT_STORED, .token = done[i].token, .err = done[i].err};
-        master_step(master, &event);
-        /* What the disk holds after a failed write is not known: never go on (checklist 40). */
-        if (done[i].err != ERR_OK)
+        /* What the disk holds after a failed write is not known: never go on (checklist 40). The
+         * server is not asked: it would halt first, and the first reason is the one that is told.
+         */
+        if (done[i].err != ERR_OK) {
             master_halt(master, done[i].err,
                         done[i].err == ERR_NO_SPACE
                             ? "no space left for the log; free some and start again"
                             : "writing to the store failed: the disk is not trusted any more; "
                               "remove this master and add it again on another disk");
+            return;
+        }
+        struct server_event event = {.kind = SERVER_EVENT_STORED, .token = done[i].token};
+        master_step(master, &event);
     }
 }
 

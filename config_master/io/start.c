@@ -28,6 +28,7 @@ enum {
 struct process {
     struct master master;
     struct daemon_stop stop;
+    bool is_write_failed; /* the writer's own until it is joined */
     char text[TEXT_BYTES];
 };
 
@@ -41,9 +42,11 @@ static enum err store_write(void *context, const struct kv_batch *const *batches
     char quoted[TEXT_BYTES];
     enum err err =
         kv_rocksdb_write_many(process->master.store, batches, count, sync, text, sizeof text);
-    if (err != ERR_OK)
-        log_error("store_write_failed", "err=%s text=%s", err_name(err),
-                  log_quote(slice_of_text(text), quoted, sizeof quoted));
+    if (err == ERR_OK)
+        return ERR_OK;
+    process->is_write_failed = true;
+    log_error("store_write_failed", "err=%s text=%s", err_name(err),
+              log_quote(slice_of_text(text), quoted, sizeof quoted));
     return err;
 }
 
@@ -162,6 +165,7 @@ static enum err write_founding(struct process *process, const char *marker)
     char text[TEXT_BYTES / 2] = "";
     enum err err = kv_rocksdb_write(master->store, batch, true, text, sizeof text);
     kv_batch_free(batch);
+    process->is_write_failed = err != ERR_OK;
     if (err == ERR_OK)
         err = file_write(marker, slice_of_text("this master's store has been founded\n"));
     if (err != ERR_OK)
@@ -327,12 +331,11 @@ static enum err start(struct process *process)
 static void stop(struct process *process)
 {
     struct master *master = &process->master;
+    store_writer_free(master->writer);
     /* After a failed write the store must not be touched again, not even to close it: RocksDB would
      * try to write out what it holds. */
-    if (master->is_halted &&
-        (master->halt_err == ERR_DISK_LOST || master->halt_err == ERR_NO_SPACE))
+    if (process->is_write_failed)
         _exit(1);
-    store_writer_free(master->writer);
     server_effects_release(&master->effects);
     server_free(master->server);
     if (master->links != NULL)

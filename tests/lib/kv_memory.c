@@ -30,6 +30,7 @@ struct kv_iterator {
     struct buf *from;
     struct buf *to; /* empty: no end */
     struct kv_cursor cursor;
+    const struct kv_row *damaged; /* it stopped there */
     enum err err;
 };
 
@@ -70,6 +71,8 @@ static enum err memory_get(void *context, unsigned family, struct slice key, str
     if (fault_hits(&store->get_fault))
         return store->get_fault.err;
     const struct kv_row *row = kv_tree_get(visible(store)->trees[family], key);
+    if (row != NULL && row->is_damaged)
+        return ERR_CORRUPT;
     *ret_value = row == NULL ? NULL : buf_ref(row->value);
     return ERR_OK;
 }
@@ -83,6 +86,7 @@ static struct kv_iterator *memory_iterate(void *context, unsigned family, struct
     iterator->tree = kv_tree_ref(visible(store)->trees[family]);
     iterator->from = buf_copy(from);
     iterator->to = buf_copy(to);
+    iterator->damaged = NULL;
     iterator->err = ERR_OK;
     kv_cursor_seek(&iterator->cursor, iterator->tree, from);
     return iterator;
@@ -91,6 +95,8 @@ static struct kv_iterator *memory_iterate(void *context, unsigned family, struct
 static bool memory_next(struct kv_iterator *iterator, struct slice *ret_key,
                         struct slice *ret_value)
 {
+    if (iterator->err != ERR_OK)
+        return false;
     const struct kv_row *row = kv_cursor_next(&iterator->cursor);
     if (row == NULL)
         return false;
@@ -98,8 +104,23 @@ static bool memory_next(struct kv_iterator *iterator, struct slice *ret_key,
         iterator->cursor.depth = 0;
         return false;
     }
+    if (row->is_damaged) {
+        iterator->damaged = row;
+        iterator->err = ERR_CORRUPT;
+        return false;
+    }
     *ret_key = kv_row_key(row);
     *ret_value = buf_slice(row->value);
+    return true;
+}
+
+static bool memory_pass_damaged(struct kv_iterator *iterator, struct slice *ret_key)
+{
+    if (iterator->damaged == NULL)
+        return false;
+    *ret_key = kv_row_key(iterator->damaged);
+    iterator->damaged = NULL;
+    iterator->err = ERR_OK;
     return true;
 }
 
@@ -130,6 +151,7 @@ static const struct kv_ops memory_ops = {
     .iterator_next = memory_next,
     .iterator_seek = memory_seek,
     .iterator_err = memory_iterator_err,
+    .iterator_pass_damaged = memory_pass_damaged,
     .iterator_free = memory_iterator_free,
 };
 
@@ -283,6 +305,7 @@ static bool trees_equal(const struct kv_node *a, const struct kv_node *b)
         if (row_a == NULL || row_b == NULL)
             return row_a == row_b;
         if (!slice_equal(kv_row_key(row_a), kv_row_key(row_b)) ||
+            row_a->is_damaged != row_b->is_damaged ||
             !slice_equal(buf_slice(row_a->value), buf_slice(row_b->value)))
             return false;
     }
@@ -346,5 +369,15 @@ bool kv_memory_corrupt(struct kv_memory *store, unsigned family, struct slice ke
     kv_memory_sync(store);
     store->durable.trees[family] = kv_tree_put(store->durable.trees[family], key, value, puts);
     buf_unref(value);
+    return true;
+}
+
+bool kv_memory_damage(struct kv_memory *store, unsigned family, struct slice key)
+{
+    PRE(family < store->families);
+    if (kv_tree_get(visible(store)->trees[family], key) == NULL)
+        return false;
+    kv_memory_sync(store);
+    store->durable.trees[family] = kv_tree_damage(store->durable.trees[family], key);
     return true;
 }

@@ -46,6 +46,9 @@ void kv_memory_fail_apply(struct kv_memory *store, uint64_t n, enum err err);
 /* Flips one bit of the value of a row, durable state included: bit rot. False if absent or empty.
  */
 bool kv_memory_corrupt(struct kv_memory *store, unsigned family, struct slice key, size_t bit);
+/* The value of a row cannot be read any more, until the row is put again: what a store says whose
+ * values have checksums. False if absent. */
+bool kv_memory_damage(struct kv_memory *store, unsigned family, struct slice key);
 uint64_t kv_memory_gets(const struct kv_memory *store);
 
 #endif

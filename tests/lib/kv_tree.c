@@ -36,6 +36,7 @@ static struct kv_row *row_new(struct slice key, struct buf *value, uint32_t puts
     row->references = 1;
     row->value = buf_ref(value);
     row->puts = puts;
+    row->is_damaged = false;
     row->key_length = key.length;
     if (key.length > 0)
         memcpy(row->key, key.data, key.length);
@@ -175,6 +176,16 @@ struct kv_node *kv_tree_put(struct kv_node *tree, struct slice key, struct buf *
         .row = row,
     };
     return insert(tree, node);
+}
+
+struct kv_node *kv_tree_damage(struct kv_node *tree, struct slice key)
+{
+    const struct kv_row *row = kv_tree_get(tree, key);
+    if (row == NULL)
+        return tree;
+    struct kv_row *damaged = row_new(key, row->value, row->puts);
+    damaged->is_damaged = true;
+    return replace(tree, damaged);
 }
 
 static struct kv_node *remove_present(struct kv_node *tree, struct slice key)

@@ -19,6 +19,7 @@ struct kv_row {
     uint64_t references;
     struct buf *value; /* owned */
     uint32_t puts;     /* since the key was last absent: SINGLE_DELETE allows one */
+    bool is_damaged;   /* the value cannot be read */
     size_t key_length;
     uint8_t key[];
 };
@@ -44,6 +45,8 @@ const struct kv_row *kv_tree_get(const struct kv_node *tree, struct slice key);
 /* The changing functions consume the reference to `tree` and return the changed tree. */
 struct kv_node *kv_tree_put(struct kv_node *tree, struct slice key, struct buf *value,
                             uint32_t puts);
+/* The same row with a value that cannot be read, until it is put again. */
+struct kv_node *kv_tree_damage(struct kv_node *tree, struct slice key);
 struct kv_node *kv_tree_remove(struct kv_node *tree, struct slice key);
 /* Removes [from, to). */
 struct kv_node *kv_tree_remove_range(struct kv_node *tree, struct slice from, struct slice to);

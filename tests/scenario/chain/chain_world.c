@@ -15,6 +15,12 @@ static void tell(void *context, const char *line)
         text_append(&node->world->story, "n%u: %s\n", node->id, line);
 }
 
+static void hear(void *context, const char *line)
+{
+    struct world_node *node = context;
+    text_append(&node->world->alarms, "n%u: %s\n", node->id, line);
+}
+
 static void node_options(struct world_node *node, struct cn_options *options)
 {
     *options = (struct cn_options){
@@ -32,6 +38,7 @@ static void node_options(struct world_node *node, struct cn_options *options)
         .purge_grace_us = 2000000,
         .token_keep_ms = 20000,
         .trace = {.emit = tell, .context = node},
+        .alarm = {.emit = hear, .context = node},
     };
 }
 
@@ -57,6 +64,7 @@ struct world *world_new(uint32_t nodes, uint32_t chains)
     world->lease_us = 1000000;
     world->session = 1;
     text_init(&world->story);
+    text_init(&world->alarms);
     prng_init(&world->prng, 7);
     for (uint32_t id = 1; id <= nodes; id++) {
         world->nodes[id].id = id;
@@ -78,6 +86,7 @@ void world_free(struct world *world)
     free(world->queue);
     free(world->replies);
     text_release(&world->story);
+    text_release(&world->alarms);
     mem_free(world);
 }
 

@@ -96,7 +96,8 @@ struct world {
     uint64_t session;
     uint64_t seq[WORLD_CHAINS];
 
-    struct text story; /* trace lines of all nodes */
+    struct text story;  /* trace lines of all nodes */
+    struct text alarms; /* what a person must hear of, of all nodes */
     bool is_telling;
     struct prng prng;
     bool is_shuffled; /* messages move in random order, some twice */

@@ -1,6 +1,7 @@
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io/file.h"
@@ -10,10 +11,45 @@
 static char directory[100];
 static char path[160];
 
+/* ---- what was synced: the linker puts fsync in our hands (--wrap) ---- */
+
+enum { SYNCED_MAX = 16 };
+
+static ino_t synced[SYNCED_MAX];
+static unsigned synced_count;
+static int sync_errno;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    struct stat status;
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    ck_assert_uint_lt(synced_count, SYNCED_MAX);
+    synced[synced_count++] = status.st_ino;
+    if (sync_errno == 0)
+        return __real_fsync(fd);
+    errno = sync_errno;
+    return -1;
+}
+
+static bool is_synced(const char *name)
+{
+    struct stat status;
+    ck_assert_int_eq(stat(name, &status), 0);
+    bool found = false;
+    for (unsigned i = 0; i < synced_count; i++)
+        found = found || synced[i] == status.st_ino;
+    return found;
+}
+
 static void setup(void)
 {
     temp_directory_make(directory, sizeof directory);
     text_format(path, sizeof path, "%s/file", directory);
+    synced_count = 0;
+    sync_errno = 0;
 }
 
 static void teardown(void)
@@ -79,6 +115,35 @@ START_TEST(directories_are_made_with_their_parents)
 }
 END_TEST
 
+START_TEST(name_of_a_made_directory_is_durable_at_every_level)
+{
+    char a[120];
+    char b[120];
+    char c[120];
+    text_format(a, sizeof a, "%s/a", directory);
+    text_format(b, sizeof b, "%s/a/b", directory);
+    text_format(c, sizeof c, "%s/a/b/c", directory);
+    ck_assert_int_eq(directory_make(a), ERR_OK);
+    ck_assert(is_synced(directory));
+    synced_count = 0;
+    ck_assert_int_eq(directory_make(c), ERR_OK);
+    ck_assert(is_synced(a));
+    ck_assert(is_synced(b));
+    ck_assert_uint_eq(synced_count, 2);
+    ck_assert_int_eq(directory_make(c), ERR_OK);
+    ck_assert_uint_eq(synced_count, 2);
+}
+END_TEST
+
+START_TEST(directory_whose_name_cannot_be_synced_is_an_error)
+{
+    char made[120];
+    text_format(made, sizeof made, "%s/made", directory);
+    sync_errno = EIO;
+    ck_assert_int_eq(directory_make(made), ERR_IO);
+}
+END_TEST
+
 START_TEST(errno_is_translated)
 {
     ck_assert_int_eq(err_of_errno(0), ERR_OK);
@@ -97,6 +162,8 @@ int main(void)
     tcase_add_test(tcase, absent_file_is_not_found);
     tcase_add_test(tcase, file_over_the_limit_is_too_large);
     tcase_add_test(tcase, directories_are_made_with_their_parents);
+    tcase_add_test(tcase, name_of_a_made_directory_is_durable_at_every_level);
+    tcase_add_test(tcase, directory_whose_name_cannot_be_synced_is_an_error);
     tcase_add_test(tcase, errno_is_translated);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -1,9 +1,12 @@
+#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/io/file.h"
 #include "base/io/kv_rocksdb.h"
 #include "base/text.h"
 #include "tests/lib/kv_conformance.h"
@@ -110,6 +113,70 @@ START_TEST(absent_database_is_not_found_unless_made)
     ck_assert_str_ne(text, "");
     kv_rocksdb_close(must_open(true));
     kv_rocksdb_close(must_open(false));
+}
+END_TEST
+
+/* Our own calls, not those of RocksDB (--wrap). */
+static ino_t last_synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    struct stat status;
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    last_synced = status.st_ino;
+    return __real_fsync(fd);
+}
+
+START_TEST(name_of_a_made_database_is_durable)
+{
+    struct stat status;
+    ck_assert_int_eq(stat(root, &status), 0);
+    kv_rocksdb_close(must_open(true));
+    ck_assert(last_synced == status.st_ino);
+}
+END_TEST
+
+START_TEST(database_under_a_file_is_refused_with_a_text)
+{
+    struct kv_rocksdb *store = NULL;
+    char text[300] = "";
+    ck_assert_int_eq(file_write(directory, slice_of_text("in the way")), ERR_OK);
+    ck_assert_int_eq(open_store(&store, true, 3, text, sizeof text), ERR_EXISTS);
+    ck_assert_msg(strstr(text, directory) != NULL, "%s", text);
+}
+END_TEST
+
+/* What RocksDB says that it was opened with. */
+static struct buf *options_file(void)
+{
+    struct buf *contents = NULL;
+    DIR *entries = opendir(directory);
+    ck_assert_ptr_nonnull(entries);
+    for (struct dirent *entry; contents == NULL && (entry = readdir(entries)) != NULL;) {
+        char path[500];
+        if (strncmp(entry->d_name, "OPTIONS-", 8) != 0)
+            continue;
+        text_format(path, sizeof path, "%s/%s", directory, entry->d_name);
+        ck_assert_int_eq(file_read(path, 1 << 20, &contents), ERR_OK);
+    }
+    closedir(entries);
+    ck_assert_ptr_nonnull(contents);
+    return contents;
+}
+
+START_TEST(rocksdb_is_told_to_write_nothing_by_itself_after_a_failed_write)
+{
+    static const char *const lines[] = {"max_bgerror_resume_count=0\n",
+                                        "info_log_level=FATAL_LEVEL\n"};
+    kv_rocksdb_close(must_open(true));
+    struct buf *options = options_file();
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_msg(memmem(options->data, options->length, lines[i], strlen(lines[i])) != NULL,
+                      "%s", lines[i]);
+    buf_unref(options);
 }
 END_TEST
 
@@ -297,6 +364,9 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, new_directory, remove_directory);
     tcase_add_test(tcase, absent_database_is_not_found_unless_made);
+    tcase_add_test(tcase, name_of_a_made_database_is_durable);
+    tcase_add_test(tcase, database_under_a_file_is_refused_with_a_text);
+    tcase_add_test(tcase, rocksdb_is_told_to_write_nothing_by_itself_after_a_failed_write);
     tcase_add_test(tcase, second_opening_is_busy);
     tcase_add_test(tcase, database_with_other_families_is_not_ours);
     tcase_add_test(tcase, several_batches_are_one_atomic_write);

@@ -243,6 +243,59 @@ START_TEST(missing_or_short_segment_is_corrupt)
 }
 END_TEST
 
+static const char *told_lost(void)
+{
+    static char text[600];
+    text[0] = '\0';
+    value_log_tell_lost(value_log, text, sizeof text);
+    return text;
+}
+
+START_TEST(segment_that_rows_name_and_that_is_missing_is_told)
+{
+    struct value_pointer pointers[7];
+    for (unsigned i = 0; i < 7; i++)
+        pointers[i] = must_append(i, VALUE_BYTES);
+    ck_assert_uint_eq(pointers[6].segment, 3);
+    reopen(pointers, 7);
+    ck_assert_str_eq(told_lost(), "");
+    char path[256];
+    segment_file(2, path, sizeof path);
+    ck_assert_int_eq(unlink(path), 0);
+    reopen(pointers, 7);
+    ck_assert_msg(strstr(told_lost(), path) != NULL, "%s", told_lost());
+    ck_assert_msg(strstr(told_lost(), "is missing") != NULL, "%s", told_lost());
+    ck_assert_msg(strstr(told_lost(), "more segments") == NULL, "%s", told_lost());
+    ck_assert_msg(strstr(told_lost(), "start this node with an empty directory") != NULL, "%s",
+                  told_lost());
+    expect_value(&pointers[0], 0);
+    expect_value(&pointers[6], 6);
+    segment_file(1, path, sizeof path);
+    ck_assert_int_eq(unlink(path), 0);
+    reopen(pointers, 7);
+    ck_assert_msg(strstr(told_lost(), path) != NULL, "%s", told_lost());
+    ck_assert_msg(strstr(told_lost(), "1 more segments") != NULL, "%s", told_lost());
+}
+END_TEST
+
+START_TEST(segment_that_is_shorter_than_rows_say_is_told)
+{
+    struct value_pointer pointers[2] = {must_append(1, 1000), must_append(2, 1000)};
+    char path[256];
+    segment_file(1, path, sizeof path);
+    ck_assert_int_eq(truncate(path, (off_t)pointers[1].offset + 30), 0);
+    reopen(pointers, 2);
+    char bytes[64];
+    text_format(bytes, sizeof bytes, "has %llu of the %llu bytes",
+                (unsigned long long)pointers[1].offset + 30,
+                (unsigned long long)pointers[1].offset + (unsigned long long)bytes_of(pointers));
+    ck_assert_msg(strstr(told_lost(), path) != NULL, "%s", told_lost());
+    ck_assert_msg(strstr(told_lost(), "is too short") != NULL, "%s", told_lost());
+    ck_assert_msg(strstr(told_lost(), bytes) != NULL, "%s", told_lost());
+    expect_value(&pointers[0], 1);
+}
+END_TEST
+
 START_TEST(segment_goes_when_its_last_row_is_durably_gone)
 {
     struct value_pointer pointers[4];
@@ -314,6 +367,7 @@ START_TEST(torn_tail_is_ignored)
     ck_assert_int_eq(truncate(path, (off_t)pointers[1].offset + 30), 0);
     reopen(pointers, 1);
     expect_value(&pointers[0], 1);
+    ck_assert_str_eq(told_lost(), "");
     struct stat status;
     ck_assert_int_eq(stat(path, &status), 0);
     ck_assert_int_eq(status.st_size, bytes_of(&pointers[0]));
@@ -391,6 +445,8 @@ int main(void)
     tcase_add_test(tcase, failed_sync_is_latched_and_never_tried_again);
     tcase_add_test(tcase, damaged_value_is_corrupt);
     tcase_add_test(tcase, missing_or_short_segment_is_corrupt);
+    tcase_add_test(tcase, segment_that_rows_name_and_that_is_missing_is_told);
+    tcase_add_test(tcase, segment_that_is_shorter_than_rows_say_is_told);
     tcase_add_test(tcase, segment_goes_when_its_last_row_is_durably_gone);
     tcase_add_test(tcase, reader_inside_keeps_a_segment);
     tcase_add_test(tcase, opening_removes_what_no_row_names_and_never_appends_to_old_files);

@@ -25,6 +25,7 @@ struct fake {
     uint32_t idles;
     uint32_t idles_wanted; /* until then there is more to do */
     enum err idle_err;
+    uint32_t unreported; /* idle steps made while a written group waited to be reported */
 };
 
 static struct fake fake;
@@ -60,10 +61,27 @@ static enum err fake_idle(void *context, bool *ret_more)
     (void)pthread_mutex_lock(&f->mutex);
     f->idles++;
     *ret_more = f->idles < f->idles_wanted;
+    f->unreported += f->wakes < f->writes ? 1 : 0;
     enum err err = f->idle_err;
     (void)pthread_cond_broadcast(&f->changed);
     (void)pthread_mutex_unlock(&f->mutex);
     return err;
+}
+
+/* A loop that always has the next batch ready: it is queued before this one is reported. */
+static enum err endless_write(void *context, const struct kv_batch *const *batches, size_t count,
+                              bool sync)
+{
+    struct fake *f = context;
+    (void)batches;
+    (void)sync;
+    (void)pthread_mutex_lock(&f->mutex);
+    f->writes++;
+    bool is_over = f->idles >= f->idles_wanted;
+    (void)pthread_mutex_unlock(&f->mutex);
+    if (!is_over)
+        store_writer_submit(writer, f->writes + count, kv_batch_new(), true);
+    return ERR_OK;
 }
 
 static void fake_wake(void *context)
@@ -75,10 +93,12 @@ static void fake_wake(void *context)
     (void)pthread_mutex_unlock(&f->mutex);
 }
 
-static void start_with(uint32_t group_batches_max, size_t group_bytes_max)
+static void start_writing(enum err (*write)(void *context, const struct kv_batch *const *batches,
+                                            size_t count, bool sync),
+                          uint32_t group_batches_max, size_t group_bytes_max)
 {
     const struct store_writer_options options = {
-        .write = fake_write,
+        .write = write,
         .idle = fake_idle,
         .idle_us = 1000,
         .wake = fake_wake,
@@ -87,6 +107,11 @@ static void start_with(uint32_t group_batches_max, size_t group_bytes_max)
         .group_batches_max = group_batches_max,
     };
     writer = store_writer_new(&options);
+}
+
+static void start_with(uint32_t group_batches_max, size_t group_bytes_max)
+{
+    start_writing(fake_write, group_batches_max, group_bytes_max);
 }
 
 static void setup(void)
@@ -294,6 +319,25 @@ START_TEST(idle_store_is_asked_until_nothing_is_left_to_do)
 }
 END_TEST
 
+START_TEST(store_that_is_never_idle_gets_its_idle_steps_too)
+{
+    store_writer_free(writer);
+    fake.idles = 0;
+    fake.idles_wanted = 1;
+    start_writing(endless_write, 64, 1 << 20);
+    wait_for_idles(1); /* there may be something left from before the start */
+    (void)pthread_mutex_lock(&fake.mutex);
+    fake.idles_wanted = 4;
+    (void)pthread_mutex_unlock(&fake.mutex);
+    submit(1, true);
+    wait_for_idles(4);
+    store_writer_free(writer);
+    writer = NULL;
+    ck_assert_uint_gt(fake.writes, 4);
+    ck_assert_uint_eq(fake.unreported, 0);
+}
+END_TEST
+
 START_TEST(failed_idle_step_is_a_lost_disk)
 {
     struct store_done done[1];
@@ -337,6 +381,7 @@ int main(void)
     tcase_add_test(tcase, a_failed_write_is_never_retried_and_ends_everything);
     tcase_add_test(tcase, no_space_is_told_as_such_and_keeps_the_prefix);
     tcase_add_test(tcase, idle_store_is_asked_until_nothing_is_left_to_do);
+    tcase_add_test(tcase, store_that_is_never_idle_gets_its_idle_steps_too);
     tcase_add_test(tcase, failed_idle_step_is_a_lost_disk);
     tcase_add_test(tcase, stopping_writes_what_is_queued);
     suite_add_tcase(suite, tcase);

@@ -26,6 +26,9 @@ static struct transport *master;
 static uint32_t obituaries;
 static struct wire_obituary last_obituary;
 static bool answers = true;
+static bool is_sigchld_ignored; /* in the process that becomes the supervisor */
+static bool is_stealing;        /* likewise: somebody else there waits for its children */
+static bool is_worker_stolen;
 
 static void report(int report_fd, uint32_t supervisor_pid)
 {
@@ -81,8 +84,22 @@ static int worker_waits(const struct node_settings *settings, int report_fd, uin
     return sigwait(&set, &number) == 0 && number == SIGTERM ? 0 : 96;
 }
 
+pid_t __real_waitpid(pid_t pid, int *ret_status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *ret_status, int options);
+
+/* Somebody else in the process may have waited for the worker first. */
+pid_t __wrap_waitpid(pid_t pid, int *ret_status, int options)
+{
+    pid_t dead = __real_waitpid(pid, ret_status, options);
+    return dead > 0 && is_worker_stolen ? __real_waitpid(pid, ret_status, options) : dead;
+}
+
 static void supervisor_process(supervisor_worker *worker)
 {
+    const struct sigaction ignored = {.sa_handler = SIG_IGN};
+    if (is_sigchld_ignored)
+        (void)sigaction(SIGCHLD, &ignored, NULL);
+    is_worker_stolen = is_stealing;
     static struct node_settings settings = {.id = NODE};
     (void)close(address_pipe[1]);
     (void)close(alive_pipe[0]);
@@ -222,6 +239,31 @@ START_TEST(a_worker_that_was_nobody_gets_none)
 }
 END_TEST
 
+/* Whoever started the node may have ignored it, and that is inherited. */
+START_TEST(an_ignored_sigchld_hides_no_death)
+{
+    is_sigchld_ignored = true;
+    start(worker_killed);
+    int status = serve_until_dead();
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 128 + SIGKILL);
+    assert_obituary();
+    finish();
+}
+END_TEST
+
+START_TEST(a_worker_that_somebody_else_reaped_is_dead)
+{
+    is_stealing = true;
+    start(worker_killed);
+    int status = serve_until_dead();
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 1);
+    assert_obituary();
+    finish();
+}
+END_TEST
+
 START_TEST(a_stop_is_passed_to_the_worker)
 {
     start(worker_waits);
@@ -260,6 +302,8 @@ int main(void)
     tcase_add_test(tcase, a_worker_that_exits_gets_one_too);
     tcase_add_test(tcase, an_obituary_is_repeated_until_it_is_confirmed);
     tcase_add_test(tcase, a_worker_that_was_nobody_gets_none);
+    tcase_add_test(tcase, an_ignored_sigchld_hides_no_death);
+    tcase_add_test(tcase, a_worker_that_somebody_else_reaped_is_dead);
     tcase_add_test(tcase, a_stop_is_passed_to_the_worker);
     tcase_add_test(tcase, a_worker_does_not_outlive_its_supervisor);
     suite_add_tcase(suite, tcase);
