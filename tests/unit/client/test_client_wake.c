@@ -1,13 +1,12 @@
 /* A call that comes between the engine's looks at its queue and at its events. The linker puts
  * __wrap_transport_wait in the place of transport_wait: the engine's calls pass here. */
-#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "client/include/catena.h"
 #include "fake_cluster.h"
+#include "tests/unit/base/suite.h"
 #include "wire/transport/transport.h"
 
 uint32_t __real_transport_wait(struct transport *transport, struct transport_event *events,
@@ -97,16 +96,4 @@ START_TEST(a_call_that_comes_while_the_engine_looks_at_its_events_is_not_slept_o
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("client_wake");
-    TCase *tests = tcase_create("client_wake");
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, a_call_that_comes_while_the_engine_looks_at_its_events_is_not_slept_over);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+SUITE_MAIN("client_wake", a_call_that_comes_while_the_engine_looks_at_its_events_is_not_slept_over)
