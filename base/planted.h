@@ -83,6 +83,7 @@
     X(R31_LEASE_BEFORE_NOOP, "R31", "raft", "leases are granted before the own-term entry is applied") \
     X(R32_BEFORE_OWN_COMMIT, "R32", "raft", "the masters change before an own-term commit")        \
     X(R32_LEAVES_TOO_FEW, "R32", "raft", "a removal leaves too few servers that answer")           \
+    X(R32_LATE_ORDER_OBEYED, "R32", "master", "a late order removes a master that was added again")  \
     X(R32_TWO_AT_ONCE, "R32", "raft", "a second change of the masters begins before the first is committed") \
     X(R33_HALF_COPY_COUNTS, "R33, case 21", "chain", "a disk that is copied in part may start the chain") \
     X(R33_NOT_FENCED, "R33", "plan", "a whole-chain restart does not fence the old members")       \

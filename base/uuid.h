@@ -23,6 +23,15 @@ static inline bool uuid_is_zero(const struct uuid *a)
     return uuid_equal(a, &zero);
 }
 
+/* Enough to tell two of a kind apart; 0 for the zero one. */
+static inline uint64_t uuid_tag(const struct uuid *a)
+{
+    uint64_t tag = 0;
+    for (unsigned i = 0; i < 8; i++)
+        tag = tag << 8 | a->bytes[i];
+    return tag;
+}
+
 /* 8-4-4-4-12 hexadecimal digits; out has UUID_TEXT_SIZE bytes. Returns out. */
 char *uuid_format(const struct uuid *uuid, char *out);
 bool uuid_parse(const char *text, struct uuid *ret_uuid);

@@ -96,7 +96,7 @@ enum wire_admin_op {
     WIRE_ADMIN_BUCKET_LIST = 6,      /* name = start after -> buckets; linearizable */
     WIRE_ADMIN_STATUS = 7,           /* -> status fields */
     WIRE_ADMIN_MASTER_ADD = 8,       /* a = id, text = address */
-    WIRE_ADMIN_MASTER_REMOVE = 9,    /* a = id */
+    WIRE_ADMIN_MASTER_REMOVE = 9,    /* a = id, b = uuid_tag of its disk in STATUS; 0: any */
     WIRE_ADMIN_TRANSFER_LEADER = 10, /* a = id, 0 = any */
     WIRE_ADMIN_NODE_REMOVE = 11,     /* a = id: decommission, only when it is down or drained */
     WIRE_ADMIN_CHAIN_FORGET =

@@ -295,9 +295,40 @@ enum catena_status catena_admin_master_add(struct catena_client *client, uint32_
     return run_admin(client, WIRE_ADMIN_MASTER_ADD, id, 0, address);
 }
 
+struct master_disk {
+    uint32_t master;
+    uint64_t tag; /* 0: not a member, or its disk is not known */
+};
+
+static void take_disk(struct wait *wait, const struct call_end *end)
+{
+    struct master_disk *disk = wait->context;
+    const struct wire_admin_reply *reply = end->result->admin;
+    for (uint32_t i = 0; reply != NULL && i < reply->masters_count; i++)
+        if (reply->masters[i].master == disk->master)
+            disk->tag = uuid_tag(&reply->masters[i].disk);
+}
+
+/* The order names the disk that is meant: a copy of it that arrives late must not remove the master
+ * that was added in its place. */
 enum catena_status catena_admin_master_remove(struct catena_client *client, uint32_t id)
 {
-    return run_admin(client, WIRE_ADMIN_MASTER_REMOVE, id, 0, NULL);
+    if (client == NULL)
+        return fail_text(CATENA_INVALID, "the client is NULL");
+    enum catena_status status = check_may_block(client);
+    if (status != CATENA_OK)
+        return status;
+    struct master_disk disk = {.master = id};
+    struct wait wait;
+    wait_init(&wait, client);
+    wait.take = take_disk;
+    wait.context = &disk;
+    wait.call.submit = (struct cl_submit){.kind = CL_OP_ADMIN,
+                                          .admin_op = WIRE_ADMIN_STATUS,
+                                          .deadline_us = deadline_after(client, 0)};
+    status = wait_finish(&wait);
+    return status != CATENA_OK ? status
+                               : run_admin(client, WIRE_ADMIN_MASTER_REMOVE, id, disk.tag, NULL);
 }
 
 enum catena_status catena_admin_transfer_leader(struct catena_client *client, uint32_t id)

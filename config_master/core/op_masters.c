@@ -1,4 +1,5 @@
 /* MASTER_ADD, MASTER_REMOVE, TRANSFER_LEADER: handed to Raft (R32); it says how they ended. */
+#include "base/planted.h"
 #include "config_master/core/leader.h"
 
 static const struct wire_master_info *find_master(const struct cm_core *core, uint64_t id)
@@ -43,10 +44,18 @@ void cm_op_master_add(struct cm_core *core, struct cm_request *request)
     }
 }
 
+/* A copy of an order that comes late, when that master was removed and added again, means the disk
+ * of before. */
 void cm_op_master_remove(struct cm_core *core, struct cm_request *request)
 {
-    if (find_master(core, request->a) == NULL) {
+    const struct wire_master_info *master = find_master(core, request->a);
+    if (master == NULL) {
         cm_request_reply(core, request, ERR_NOT_FOUND, 0, 0, "master %llu is not a member",
+                         (unsigned long long)request->a);
+    } else if (request->b != 0 && request->b != uuid_tag(&master->disk) &&
+               !PLANTED(R32_LATE_ORDER_OBEYED)) {
+        cm_request_reply(core, request, ERR_CONDITION, 0, 0,
+                         "master %llu has another disk by now than the order means; look again",
                          (unsigned long long)request->a);
     } else if (core->masters_count == 1) {
         cm_request_reply(core, request, ERR_INVALID, 0, 0,

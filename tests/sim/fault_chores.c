@@ -31,15 +31,45 @@ static void answered(void *context, const struct cl_effect *done)
         chore_later(chore, ASK_AGAIN_US);
 }
 
-static void ask(struct chore *chore, enum wire_admin_op op, uint32_t a, const char *text)
+static void ask(struct chore *chore, enum wire_admin_op op, uint32_t a, uint64_t b,
+                const char *text)
 {
     struct cl_submit submit = {.kind = CL_OP_ADMIN,
                                .admin_op = op,
                                .deadline_us = ANSWER_US,
                                .a = a,
+                               .b = b,
                                .text = slice_of_text(text)};
     chore->is_asking = true;
     sim_client_submit(fault_pick(chore->world, SIM_CLIENT), &submit, answered, chore);
+}
+
+static const struct server *leader_of_masters(struct world *world)
+{
+    const struct server *leader = NULL;
+    for (uint32_t id = 1; id <= world->options.masters; id++) {
+        const struct sim_process *process = process_find(world, SIM_MASTER, id);
+        if (!process->is_up)
+            continue;
+        const struct server *server = sim_master_server(process);
+        if (raft_role(server_raft(server)) == RAFT_LEADER &&
+            (leader == NULL || raft_term(server_raft(server)) > raft_term(server_raft(leader))))
+            leader = server;
+    }
+    return leader;
+}
+
+/* As libcatena does it: the order names the disk that the leader's status shows. */
+static void remove_master(struct chore *chore)
+{
+    const struct server *leader = leader_of_masters(chore->world);
+    struct uuid disk = {0};
+    if (leader == NULL) {
+        chore_later(chore, ASK_AGAIN_US);
+        return;
+    }
+    (void)server_disk(leader, chore->master, &disk);
+    ask(chore, WIRE_ADMIN_MASTER_REMOVE, chore->master, uuid_tag(&disk), "");
 }
 
 static void node_returns(struct chore *chore)
@@ -78,7 +108,7 @@ static void chore_step(struct world *world, void *subject, uint64_t number)
     case CHORE_IDLE:
         return;
     case CHORE_MASTER_REMOVE:
-        ask(chore, WIRE_ADMIN_MASTER_REMOVE, chore->master, "");
+        remove_master(chore);
         return;
     case CHORE_MASTER_WAIT:
         chore->stage = CHORE_MASTER_ADD;
@@ -86,10 +116,10 @@ static void chore_step(struct world *world, void *subject, uint64_t number)
         return;
     case CHORE_MASTER_ADD:
         text_format(chore->address, sizeof chore->address, "master%u:7000", chore->other);
-        ask(chore, WIRE_ADMIN_MASTER_ADD, chore->other, chore->address);
+        ask(chore, WIRE_ADMIN_MASTER_ADD, chore->other, 0, chore->address);
         return;
     case CHORE_NODE_REMOVE:
-        ask(chore, WIRE_ADMIN_NODE_REMOVE, chore->node, "");
+        ask(chore, WIRE_ADMIN_NODE_REMOVE, chore->node, 0, "");
         return;
     case CHORE_NODE_RETURN:
         node_returns(chore);
@@ -110,27 +140,13 @@ static void begin(struct world *world, struct chore *chore, enum chore_stage sta
 
 /* ---- masters ---- */
 
-static const struct raft *leader_of_masters(struct world *world)
-{
-    const struct raft *leader = NULL;
-    for (uint32_t id = 1; id <= world->options.masters; id++) {
-        const struct sim_process *process = process_find(world, SIM_MASTER, id);
-        if (!process->is_up)
-            continue;
-        const struct raft *raft = server_raft(sim_master_server(process));
-        if (raft_role(raft) == RAFT_LEADER &&
-            (leader == NULL || raft_term(raft) > raft_term(leader)))
-            leader = raft;
-    }
-    return leader;
-}
-
 /* NULL unless every member follows: an operator looks at that before taking one away. */
 static const struct raft_configuration *whole_configuration(struct world *world)
 {
-    const struct raft *leader = leader_of_masters(world);
-    if (leader == NULL)
+    const struct server *server = leader_of_masters(world);
+    if (server == NULL)
         return NULL;
+    const struct raft *leader = server_raft(server);
     const struct raft_configuration *masters = raft_configuration(leader);
     if (masters->count < MASTERS_LEAST)
         return NULL;

@@ -215,6 +215,7 @@ static const uint64_t regressions[] = {
     2195,   /* D11: a restarted master refused replaced masters by the identities of its snapshot */
     70265,  /* R32: a late copy of an order to remove a master was obeyed while another one was gone
              */
+    260518, /* R32: a late copy of an order removed a master that had been added again */
     238991, /* R37: a head that had its row from a peer put into a bucket that was gone */
     64072,  /* D3: an order to purge that came with a copy ran before its entry was applied */
     100002790, /* D14: a dead member's last heartbeat activated the row in which it was alone */

@@ -328,6 +328,27 @@ START_TEST(settings_are_checked_and_change_the_rows)
 }
 END_TEST
 
+/* Simulator seed 260518. */
+START_TEST(order_to_remove_a_master_means_the_disk_that_it_names)
+{
+    struct wire_master_info masters[] = {
+        {.master = 1,
+         .disk = {.bytes = {1}},
+         .address = {.data = (const uint8_t *)"one:1", .length = 5}},
+        {.master = 2,
+         .disk = {.bytes = {2}},
+         .address = {.data = (const uint8_t *)"two:1", .length = 5}}};
+    struct cm_event event = {.kind = CM_EVENT_MASTERS, .masters = masters, .masters_count = 2};
+    uint64_t meant = uuid_tag(&masters[1].disk);
+    masters[1].disk.bytes[0] = 3; /* it was removed and added again */
+    world_step(&world, &event);
+    world_admin(&world, conn, WIRE_ADMIN_MASTER_REMOVE, 2, meant, "", 0);
+    ck_assert_int_eq(world_reply_err(&world), ERR_CONDITION);
+    world_admin(&world, conn, WIRE_ADMIN_MASTER_REMOVE, 2, uuid_tag(&masters[1].disk), "", 0);
+    ck_assert_int_eq(world.last_reply.type, WIRE_NONE); /* handed on */
+}
+END_TEST
+
 START_TEST(master_changes_are_handed_on_and_answered)
 {
     static const struct wire_master_info masters[] = {
@@ -378,6 +399,7 @@ int main(void)
     tcase_add_test(tcase, forgetting_needs_a_chain_without_living_members);
     tcase_add_test(tcase, settings_are_checked_and_change_the_rows);
     tcase_add_test(tcase, master_changes_are_handed_on_and_answered);
+    tcase_add_test(tcase, order_to_remove_a_master_means_the_disk_that_it_names);
     tcase_add_test(tcase, an_unknown_operation_is_refused);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
