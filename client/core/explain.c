@@ -102,7 +102,8 @@ static const char *advice(const struct op *op, enum err err)
     case ERR_BUCKET_NOT_EMPTY:
         return "delete its objects first";
     case ERR_CONDITION:
-        return "read the object again and decide anew";
+        return op->in.kind == CL_OP_ADMIN ? "look again and decide anew"
+                                          : "read the object again and decide anew";
     case ERR_NO_SPACE:
         return "delete objects or add storage nodes";
     case ERR_TIMEOUT:

@@ -6,7 +6,7 @@
  * connected are dialed and waited for until the deadline (or until the map drops them). */
 #include "client/core/internal.h"
 
-_Static_assert(BOUND_CHAIN_MEMBERS <= 32, "members are counted in 32 bits");
+_Static_assert(BOUND_CHAIN_MEMBERS < 32, "members are counted in 32 bits");
 
 /* Places are those of one row; under another one everything is asked anew. */
 static void begin_row(struct op *op, const struct cl_row *row)

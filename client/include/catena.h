@@ -546,6 +546,8 @@ CATENA_API enum catena_status catena_admin_init_chains(struct catena_client *cli
                                                        uint32_t chains, uint32_t replicas);
 CATENA_API enum catena_status catena_admin_master_add(struct catena_client *client, uint32_t id,
                                                       const char *address);
+/* Means the disk that the master has at the time of the call: CATENA_CONDITION_FAILED if it was
+ * added again with another one meanwhile. */
 CATENA_API enum catena_status catena_admin_master_remove(struct catena_client *client, uint32_t id);
 CATENA_API enum catena_status catena_admin_transfer_leader(struct catena_client *client,
                                                            uint32_t id);

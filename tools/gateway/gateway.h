@@ -114,9 +114,10 @@ struct early {
     struct catena_info info; /* with its metadata */
 };
 
-/* One request in work. */
+/* Which of the places for requests one has. */
 enum place { PLACE_NONE, PLACE_STRANGER, PLACE_KNOWN };
 
+/* One request in work. */
 struct s3 {
     struct gateway *gateway;
     enum place place; /* among the requests that are under way */

@@ -384,7 +384,7 @@ void http_add_header(struct http_exchange *exchange, const char *name, const cha
 
 void http_clear_headers(struct http_exchange *exchange)
 {
-    exchange->response_headers.length = 0;
+    text_clear(&exchange->response_headers);
 }
 
 static void respond(struct http_exchange *exchange, unsigned status, uint64_t length)
