@@ -100,6 +100,7 @@ static void recv_admin(struct fake_cluster *c, uint64_t conn, const struct wire_
     struct wire_bucket_info infos[BUCKETS_MAX];
     struct wire_master_info master = {.master = 1,
                                       .address = slice_of_text(c->address),
+                                      .disk = {.bytes = {7, 7}},
                                       .is_leader = true,
                                       .reachable = true,
                                       .pid = 41};
@@ -136,6 +137,9 @@ static void recv_admin(struct fake_cluster *c, uint64_t conn, const struct wire_
         out->term = 3;
         out->masters = &master;
         out->masters_count = 1;
+        break;
+    case WIRE_ADMIN_MASTER_REMOVE: /* only of the very disk, which no client may leave open */
+        out->err = admin->b == uuid_tag(&master.disk) ? ERR_OK : ERR_CONDITION;
         break;
     case WIRE_ADMIN_INIT_CHAINS:
         atomic_store(&c->knobs.bare, 0);

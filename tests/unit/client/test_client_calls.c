@@ -491,6 +491,17 @@ START_TEST(every_status_has_a_name_and_a_sentence)
 }
 END_TEST
 
+START_TEST(an_order_to_remove_a_master_names_its_disk)
+{
+    struct catena_client *client = open_client(0);
+    ck_assert_int_eq(catena_admin_master_remove(client, 1), CATENA_OK);
+    ck_assert_int_eq(catena_admin_master_remove(client, 2), CATENA_CONDITION_FAILED);
+    ck_assert(strstr(catena_error_text(), "look again") != NULL);
+    ck_assert_int_eq(catena_admin_master_remove(NULL, 1), CATENA_INVALID);
+    catena_close(client);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -509,6 +520,7 @@ int main(void)
         bad_arguments_are_refused_before_anything_is_sent,
         versions_are_written_and_read,
         every_status_has_a_name_and_a_sentence,
+        an_order_to_remove_a_master_names_its_disk,
     };
     Suite *suite = suite_create("client_calls");
     TCase *cases = tcase_create("client_calls");
