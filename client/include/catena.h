@@ -4,9 +4,9 @@
  * An operation that succeeded is on stable storage on every serving replica.
  *
  * Threads: a `catena_client` may be used by many threads at once. A stream (catena_put_stream,
- * catena_get_stream) belongs to one thread at a time. Callbacks of asynchronous calls run on the
- * library's own thread, must not block and must not make blocking calls; they may start
- * asynchronous ones.
+ * catena_get_stream) belongs to one thread at a time. Callbacks of asynchronous calls run on
+ * threads of the library, one at a time, never inside a call of the user's; they must not block and
+ * must not make blocking calls; they may start asynchronous ones.
  *
  * Memory: strings and buffers passed in may be reused as soon as a blocking call returns; for
  * asynchronous calls keys are copied and *values* must stay valid until the callback (they are not
@@ -79,8 +79,8 @@ struct catena_options {
     uint32_t window_bytes; /* in flight per stream; 0 = 8 MiB. Bounds a stream's memory */
     uint32_t requests_max; /* in flight per client; 0 = 1,024. More block (or get CATENA_BUSY if
                               async) */
-    /* On the library's thread, like callbacks: after those of one round, before it waits. Who hands
-     * results over to other threads can wake them here, once for many. NULL: none. */
+    /* Where callbacks run: after those of one round. Who hands results over to other threads can
+     * wake them here, once for many. NULL: none. */
     void (*round_ended)(void *context);
     void *round_context;
 };
@@ -219,10 +219,9 @@ CATENA_API enum catena_status catena_get_async(struct catena_client *client, con
                                                const void *key, size_t key_length,
                                                const struct catena_op_options *options,
                                                catena_callback callback, void *context);
-/* Between the two, the library's thread is not woken for what the calling thread starts with
- * asynchronous calls, but at the end for all of it: one change of threads for many small
- * operations. They may begin earlier, and blocking calls work as ever. Not nested; not in
- * callbacks, which need neither. */
+/* Between the two, what the calling thread starts with asynchronous calls is gathered, and sent at
+ * the end: one message to each server for many small operations. They may begin earlier, and
+ * blocking calls work as ever. Not nested; not in callbacks, which need neither. */
 CATENA_API void catena_batch_begin(struct catena_client *client);
 CATENA_API void catena_batch_end(struct catena_client *client);
 CATENA_API enum catena_status catena_stat_async(struct catena_client *client, const char *bucket,

@@ -8,17 +8,8 @@
 /* The batch of a thread that is inside one. */
 static _Thread_local struct {
     const struct catena_client *client;
-    bool is_wake_due;
+    bool is_due;
 } batch;
-
-/* Call with the mutex held. True: the caller has to wake the engine, without it. */
-static bool must_wake(struct catena_client *client)
-{
-    if (client->is_woken || engine_is_this_thread(client))
-        return false; /* it looks at the queues before it waits */
-    client->is_woken = true;
-    return true;
-}
 
 static void start(struct catena_client *client, struct call *call, bool may_wait)
 {
@@ -26,10 +17,9 @@ static void start(struct catena_client *client, struct call *call, bool may_wait
     call->number = client->next_number++;
     call->submit.op = call->number;
     list_append(&client->queue, &call->node);
-    bool wakes = !may_wait && must_wake(client);
     pthread_mutex_unlock(&client->mutex);
-    if (wakes)
-        transport_wake(client->transport);
+    if (!may_wait)
+        engine_submit(client);
 }
 
 void call_start(struct catena_client *client, struct call *call)
@@ -40,7 +30,7 @@ void call_start(struct catena_client *client, struct call *call)
 void call_start_in_batch(struct catena_client *client, struct call *call)
 {
     bool is_in_batch = batch.client == client;
-    batch.is_wake_due = batch.is_wake_due || is_in_batch;
+    batch.is_due = batch.is_due || is_in_batch;
     start(client, call, is_in_batch);
 }
 
@@ -51,16 +41,11 @@ void catena_batch_begin(struct catena_client *client)
 
 void catena_batch_end(struct catena_client *client)
 {
-    bool is_wake_due = batch.is_wake_due;
+    bool is_due = batch.is_due;
     batch.client = NULL;
-    batch.is_wake_due = false;
-    if (!is_wake_due)
-        return;
-    pthread_mutex_lock(&client->mutex);
-    bool wakes = !list_is_empty(&client->queue) && must_wake(client);
-    pthread_mutex_unlock(&client->mutex);
-    if (wakes)
-        transport_wake(client->transport);
+    batch.is_due = false;
+    if (is_due)
+        engine_submit(client);
 }
 
 void call_cancel(struct catena_client *client, const struct call *call)
@@ -72,10 +57,8 @@ void call_cancel(struct catena_client *client, const struct call *call)
             mem_realloc(client->cancels, client->cancels_capacity * sizeof *client->cancels);
     }
     client->cancels[client->cancels_count++] = call->number;
-    bool wakes = must_wake(client);
     pthread_mutex_unlock(&client->mutex);
-    if (wakes)
-        transport_wake(client->transport);
+    engine_submit(client);
 }
 
 uint64_t deadline_after(const struct catena_client *client, uint32_t timeout_ms)

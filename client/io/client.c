@@ -99,6 +99,7 @@ static struct catena_client *client_new(void)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&client->mutex, NULL);
+    pthread_mutex_init(&client->engine, NULL);
     pthread_cond_init(&client->slots_freed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     list_init(&client->queue);
@@ -111,6 +112,7 @@ static void client_free(struct catena_client *client)
     free_addresses(client);
     mem_free(client->cancels);
     pthread_cond_destroy(&client->slots_freed);
+    pthread_mutex_destroy(&client->engine);
     pthread_mutex_destroy(&client->mutex);
     mem_free(client);
 }

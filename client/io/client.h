@@ -1,15 +1,16 @@
 /* What the files of client/io/ share: the client handle, calls, and the blocking and streaming
  * layers above them.
  *
- * A *call* is one operation of the core with a function that runs on the engine's thread when it is
- * done. Everything the public header offers is built from calls. The engine's thread owns
- * transport, links and core; other threads only touch what `mutex` guards: the queues, the
- * counters, and the fields of waits, uploads and downloads that say so. No callback runs with the
- * mutex held. */
+ * A *call* is one operation of the core with a function that runs on the engine when it is done.
+ * Everything the public header offers is built from calls. The engine (engine.c) is whichever
+ * thread holds `engine`; it owns transport, links and core. Other threads only touch what `mutex`
+ * guards: the queues, the counters, and the fields of waits, uploads and downloads that say so. No
+ * callback runs with the mutex held. */
 #ifndef CATENA_CLIENT_IO_CLIENT_H
 #define CATENA_CLIENT_IO_CLIENT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/list.h"
 #include "base/map.h"
@@ -22,7 +23,7 @@
 struct call;
 struct catena_client;
 
-/* What a finished call left: handed to call->done on the engine's thread, valid only there. */
+/* What a finished call left: handed to call->done on the engine, valid only there. */
 struct call_end {
     const struct cl_result *result;
     struct buf *payload;      /* borrowed; may be NULL */
@@ -48,7 +49,6 @@ struct catena_client {
     uint32_t cancels_capacity;
     uint64_t next_number;
     uint32_t slots_used;
-    bool is_woken; /* since the engine last drained the queues */
     bool is_closing;
 
     /* fixed after open */
@@ -61,13 +61,21 @@ struct catena_client {
     char **addresses;
     uint32_t addresses_count;
 
-    /* the engine's thread */
+    atomic_bool has_work; /* since an engine began to look */
+    pthread_mutex_t engine;
+    /* guarded by engine, but for what transport.h leaves to any thread */
     struct transport *transport;
     struct links *links;
     struct cl_core *core;
     struct cl_effects effects;
-    struct map calls;     /* number -> struct call */
-    bool has_called_back; /* in this round */
+    uint32_t effects_next; /* those before it were run */
+    struct map calls;      /* number -> struct call */
+    bool has_called_back;  /* in this round */
+    bool has_links_due;    /* a peer has to be dialed again, by the client's own thread */
+    bool is_stopped;
+    const struct catena_client *outer; /* whose engine this thread is besides */
+    uint64_t sleeps_until_us;          /* the client's own thread */
+    struct transport_event *events;
     struct wire_hello hello;
 };
 
@@ -89,6 +97,9 @@ enum err engine_start(struct catena_client *client);
 /* Ends every call, joins the thread, frees transport and core. */
 void engine_stop(struct catena_client *client);
 bool engine_is_this_thread(const struct catena_client *client);
+/* A thread of the user's queued something: it leaves now, if need be by the hands of another
+ * thread. Nothing is called back in this thread. */
+void engine_submit(struct catena_client *client);
 
 /* call.c */
 /* Hands the call to the engine; call->done runs exactly once, later. From any thread. */
@@ -112,7 +123,7 @@ struct wait {
     struct catena_info info;
     struct cl_result result; /* without pointers */
     struct buf *payload;     /* owned */
-    /* Takes what it needs from the end, on the engine's thread, before the waiter goes on. */
+    /* Takes what it needs from the end, on the engine, before the waiter goes on. */
     void (*take)(struct wait *wait, const struct call_end *end);
     void *context;
 };

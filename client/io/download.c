@@ -58,7 +58,7 @@ struct download {
     uint32_t under_way;
     enum err err;
     char text[CL_TEXT_BYTES];
-    /* asynchronous form, on the engine's thread */
+    /* asynchronous form, on the engine */
     catena_callback callback;
     void *context;
     uint8_t *value;
@@ -506,7 +506,7 @@ enum catena_status download_next(struct download *download, size_t size, const v
     return download_status(download);
 }
 
-/* ---- asynchronous: driven by completions on the engine's thread ---- */
+/* ---- asynchronous: driven by completions on the engine ---- */
 
 static void async_finish(struct download *download)
 {

@@ -1,4 +1,16 @@
-/* The engine's thread: drains submissions and the network into the core, executes its effects. */
+/* The engine: takes submissions and the network into the core, executes its effects.
+ *
+ * Whoever has something for the core becomes the engine for a while, instead of waking a thread
+ * that does: a thread of the network that received something (on_arrived), a thread of the user's
+ * that started a call (engine_submit), and the client's own thread for what is due later. It is
+ * guarded by client->engine, which is only tried: a thread that does not get it leaves has_work
+ * behind, and whoever has it looks there after giving it back. Without that, a request would go
+ * through two more threads on its way out and in, and each change of threads costs as much as
+ * serving a small request does.
+ *
+ * Users' callbacks run on the library's threads only, never inside a call of the user's, who may
+ * hold locks that the callback wants: a thread of the user's that meets the end of a call leaves it
+ * to the client's own thread. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -52,11 +64,12 @@ static void end_round(struct catena_client *client)
     client->has_called_back = false;
 }
 
-static void run_effects(struct catena_client *client)
+/* False: the next one is the end of a call, which this thread must not call back. */
+static bool run_effects(struct catena_client *client, bool may_call_back)
 {
     struct cl_effects *effects = &client->effects;
-    for (uint32_t i = 0; i < effects->count; i++) {
-        struct cl_effect *effect = &effects->items[i];
+    for (; client->effects_next < effects->count; client->effects_next++) {
+        struct cl_effect *effect = &effects->items[client->effects_next];
         switch (effect->kind) {
         case CL_EFFECT_PEER:
             if (effect->address[0] == '\0')
@@ -69,54 +82,72 @@ static void run_effects(struct catena_client *client)
             (void)links_send(client->links, effect->peer, &effect->message);
             break;
         case CL_EFFECT_DONE:
+            if (!may_call_back)
+                return false;
             finish_call(client, effect);
             break;
         }
     }
     cl_effects_clear(effects);
+    client->effects_next = 0;
+    return true;
 }
 
-static void step(struct catena_client *client, struct cl_event *event)
+static bool step(struct catena_client *client, struct cl_event *event, bool may_call_back)
 {
     event->now_us = engine_now_us();
     cl_core_step(client->core, event, &client->effects);
-    run_effects(client);
+    return run_effects(client, may_call_back);
 }
 
-/* True if there was anything. */
-static bool drain_queue(struct catena_client *client, bool *ret_is_closing)
+static struct call *take_call(struct catena_client *client)
 {
-    struct list_node taken;
-    list_init(&taken);
+    struct call *call = NULL;
     pthread_mutex_lock(&client->mutex);
-    while (!list_is_empty(&client->queue)) {
-        struct list_node *node = client->queue.next;
-        list_remove(node);
-        list_append(&taken, node);
-    }
-    uint64_t *cancels = client->cancels;
-    uint32_t cancels_count = client->cancels_count;
-    client->cancels = NULL;
-    client->cancels_count = 0;
-    client->cancels_capacity = 0;
-    client->is_woken = false;
-    *ret_is_closing = client->is_closing;
-    pthread_mutex_unlock(&client->mutex);
-
-    bool had_any = !list_is_empty(&taken) || cancels_count > 0;
-    while (!list_is_empty(&taken)) {
-        struct call *call = CONTAINER_OF(taken.next, struct call, node);
+    if (!list_is_empty(&client->queue)) {
+        call = CONTAINER_OF(client->queue.next, struct call, node);
         list_remove(&call->node);
+    }
+    pthread_mutex_unlock(&client->mutex);
+    return call;
+}
+
+static bool has_queued(struct catena_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    bool has_any = !list_is_empty(&client->queue) || client->cancels_count > 0;
+    pthread_mutex_unlock(&client->mutex);
+    return has_any;
+}
+
+/* 0: none. */
+static uint64_t take_cancel(struct catena_client *client)
+{
+    uint64_t number = 0;
+    pthread_mutex_lock(&client->mutex);
+    if (client->cancels_count > 0)
+        number = client->cancels[--client->cancels_count];
+    pthread_mutex_unlock(&client->mutex);
+    return number;
+}
+
+/* Until the queues are empty; false as of run_effects(). */
+static bool drain_queues(struct catena_client *client, bool may_call_back)
+{
+    struct call *call;
+    uint64_t number;
+    while ((call = take_call(client)) != NULL) {
         (void)map_put(&client->calls, call->number, call);
         struct cl_event event = {.kind = CL_EVENT_SUBMIT, .submit = &call->submit};
-        step(client, &event);
+        if (!step(client, &event, may_call_back))
+            return false;
     }
-    for (uint32_t i = 0; i < cancels_count; i++) {
-        struct cl_event event = {.kind = CL_EVENT_CANCEL, .op = cancels[i]};
-        step(client, &event);
+    while ((number = take_cancel(client)) != 0) {
+        struct cl_event event = {.kind = CL_EVENT_CANCEL, .op = number};
+        if (!step(client, &event, may_call_back))
+            return false;
     }
-    mem_free(cancels);
-    return had_any;
+    return true;
 }
 
 static void handle_event(struct catena_client *client, struct transport_event *network)
@@ -131,19 +162,20 @@ static void handle_event(struct catena_client *client, struct transport_event *n
     switch (change) {
     case LINKS_UP:
         event.kind = CL_EVENT_PEER_UP;
-        step(client, &event);
+        (void)step(client, &event, true);
         break;
     case LINKS_DOWN:
     case LINKS_DOWN_REFUSED:
+        client->has_links_due = true;
         event.kind = CL_EVENT_PEER_DOWN;
-        step(client, &event);
+        (void)step(client, &event, true);
         break;
     case LINKS_NOTHING:
         if (network->kind != TRANSPORT_MESSAGE)
             break;
         event.kind = CL_EVENT_RECEIVE;
         event.message = &network->message;
-        step(client, &event);
+        (void)step(client, &event, true);
         break;
     }
     wire_message_release(&network->message);
@@ -159,16 +191,109 @@ static void learn_cluster(struct catena_client *client)
     transport_set_hello(client->transport, &client->hello);
 }
 
-static uint64_t wait_us(struct catena_client *client)
+/* Everything that is there. What is there already is taken before anything leaves, so that more
+ * leaves together, and more is handed on together. */
+static void run(struct catena_client *client)
 {
-    uint64_t now = engine_now_us();
-    uint64_t until = links_tick(client->links, now);
-    uint64_t core_until = cl_core_deadline_us(client->core);
-    if (core_until < until)
-        until = core_until;
-    if (until == UINT64_MAX)
-        return UINT64_MAX;
-    return until > now ? until - now : 0;
+    uint32_t gathered = 0; /* events since messages left */
+    uint32_t count;
+    (void)run_effects(client, true); /* what a thread that must not call back has left */
+    do {
+        (void)drain_queues(client, true);
+        if (engine_now_us() >= cl_core_deadline_us(client->core)) {
+            struct cl_event tick = {.kind = CL_EVENT_TICK};
+            (void)step(client, &tick, true);
+            count = 1; /* callbacks may have started calls */
+            continue;
+        }
+        count = gathered < GATHERED_MAX
+                    ? transport_take(client->transport, client->events, EVENTS_MAX)
+                    : 0;
+        gathered += count;
+        for (uint32_t i = 0; i < count; i++)
+            handle_event(client, &client->events[i]);
+        learn_cluster(client);
+    } while (count > 0);
+    transport_flush(client->transport);
+    end_round(client);
+    if (gathered >= GATHERED_MAX || has_queued(client))
+        atomic_store(&client->has_work, true);
+}
+
+/* Only what threads of the user's have queued, and nothing is called back. False: the rest is for
+ * another thread. */
+static bool run_submissions(struct catena_client *client)
+{
+    bool is_done = run_effects(client, false) && drain_queues(client, false);
+    transport_flush(client->transport);
+    return is_done;
+}
+
+/* ---- who is the engine ---- */
+
+/* With the mutex. */
+static void enter(struct catena_client *client)
+{
+    client->outer = engine_of_this_thread; /* a callback of theirs uses this client */
+    engine_of_this_thread = client;
+    atomic_store(&client->has_work, false);
+}
+
+static bool try_engine(struct catena_client *client)
+{
+    /* Either this thread gets the engine, or who gives it back sees has_work. */
+    atomic_store(&client->has_work, true);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (pthread_mutex_trylock(&client->engine) != 0)
+        return false;
+    if (client->is_stopped) {
+        pthread_mutex_unlock(&client->engine);
+        return false;
+    }
+    enter(client);
+    return true;
+}
+
+/* True: somebody left work in the meantime. */
+static bool leave_engine(struct catena_client *client, bool wakes_own)
+{
+    wakes_own = wakes_own || client->has_links_due ||
+                cl_core_deadline_us(client->core) < client->sleeps_until_us;
+    engine_of_this_thread = client->outer;
+    pthread_mutex_unlock(&client->engine);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (wakes_own)
+        transport_wake(client->transport);
+    return atomic_load(&client->has_work);
+}
+
+void engine_submit(struct catena_client *client)
+{
+    if (engine_is_this_thread(client) || !try_engine(client))
+        return; /* the engine looks at the queues once more before it ends */
+    bool is_done = run_submissions(client);
+    /* What others left may be for a thread that may call back. */
+    if (leave_engine(client, !is_done))
+        transport_wake(client->transport);
+}
+
+/* Of a thread of the network. */
+static void on_arrived(void *context)
+{
+    struct catena_client *client = context;
+    bool has_more = true;
+    while (has_more && try_engine(client)) {
+        run(client);
+        has_more = leave_engine(client, false);
+    }
+}
+
+static uint64_t next_deadline_us(struct catena_client *client, uint64_t now_us)
+{
+    client->has_links_due = false;
+    uint64_t links_us = links_tick(client->links, now_us);
+    uint64_t core_us = cl_core_deadline_us(client->core);
+    return links_us < core_us ? links_us : core_us;
 }
 
 static void cancel_all(struct catena_client *client)
@@ -177,55 +302,52 @@ static void cancel_all(struct catena_client *client)
     uint64_t number;
     while (map_next(&client->calls, &cursor, &number) != NULL) {
         struct cl_event event = {.kind = CL_EVENT_CANCEL, .op = number};
-        step(client, &event);
+        (void)step(client, &event, true);
         cursor = 0; /* the map changed */
     }
 }
 
+/* The engine ends. Callbacks of cancelled calls may start more of them: until nothing is left. */
+static void end_calls(struct catena_client *client)
+{
+    do {
+        (void)drain_queues(client, true);
+        cancel_all(client);
+        end_round(client);
+    } while (client->calls.count > 0 || has_queued(client));
+    transport_flush(client->transport);
+    client->is_stopped = true;
+}
+
+static bool is_closing(struct catena_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+    bool is_closing = client->is_closing;
+    pthread_mutex_unlock(&client->mutex);
+    return is_closing;
+}
+
+/* The client's own thread: for what is due at a time, for connections that ended, and for what
+ * other threads leave to it. */
 static void *engine_main(void *context)
 {
     struct catena_client *client = context;
-    struct transport_event *events = mem_alloc(EVENTS_MAX * sizeof *events);
-    bool is_closing = false;
-    uint32_t gathered = 0; /* events since messages left */
-    engine_of_this_thread = client;
-    for (;;) {
-        while (drain_queue(client, &is_closing))
-            continue;
-        if (is_closing)
-            break;
-        if (engine_now_us() >= cl_core_deadline_us(client->core)) {
-            struct cl_event tick = {.kind = CL_EVENT_TICK};
-            step(client, &tick);
-            continue; /* callbacks may have started calls */
-        }
-        /* What is there already is taken first: more leaves together, and more is handed on
-         * together. */
-        uint32_t count = 0;
-        if (gathered < GATHERED_MAX)
-            count = transport_wait(client->transport, events, EVENTS_MAX, 0);
-        gathered += count;
-        if (count == 0) {
-            gathered = 0;
-            transport_flush(client->transport);
-            end_round(client);
-            /* The look at the events may have eaten the wake-up of a call that came after the queue
-             * was empty. */
-            if (drain_queue(client, &is_closing) || is_closing)
-                continue;
-            count = transport_wait(client->transport, events, EVENTS_MAX, wait_us(client));
-        }
-        for (uint32_t i = 0; i < count; i++)
-            handle_event(client, &events[i]);
-        learn_cluster(client);
+    for (bool is_ending = false; !is_ending;) {
+        pthread_mutex_lock(&client->engine);
+        enter(client);
+        transport_tend(client->transport);
+        run(client);
+        is_ending = is_closing(client);
+        if (is_ending)
+            end_calls(client);
+        uint64_t now_us = engine_now_us();
+        uint64_t until_us = is_ending ? 0 : next_deadline_us(client, now_us);
+        client->sleeps_until_us = until_us;
+        bool has_more = leave_engine(client, false);
+        if (!is_ending && !has_more && until_us > now_us)
+            transport_sleep(client->transport,
+                            until_us == UINT64_MAX ? UINT64_MAX : until_us - now_us);
     }
-    /* Callbacks of cancelled calls may start more of them: until nothing is left. */
-    do {
-        cancel_all(client);
-        end_round(client);
-    } while (drain_queue(client, &is_closing) || client->calls.count > 0);
-    transport_flush(client->transport);
-    mem_free(events);
     return NULL;
 }
 
@@ -252,6 +374,8 @@ enum err engine_start(struct catena_client *client)
         .connections_max = 1,
         .queue_bytes_max = 256u * 1024 * 1024,
         .frame_payload_bytes_max = BOUND_FRAME_PAYLOAD_BYTES,
+        .arrived = on_arrived,
+        .arrived_context = client,
     };
     struct links_options links_options = {
         .tag_base = CLIENT_TAG_BASE,
@@ -266,9 +390,11 @@ enum err engine_start(struct catena_client *client)
     client->links = links_new(client->transport, &links_options);
     cl_effects_init(&client->effects);
     map_init(&client->calls);
+    client->events = mem_alloc(EVENTS_MAX * sizeof *client->events);
     make_core(client);
     if (pthread_create(&client->thread, NULL, engine_main, client) == 0)
         return ERR_OK;
+    mem_free(client->events);
     links_free(client->links);
     transport_free(client->transport);
     cl_core_free(client->core);
@@ -287,4 +413,5 @@ void engine_stop(struct catena_client *client)
     cl_core_free(client->core);
     cl_effects_release(&client->effects);
     map_release(&client->calls);
+    mem_free(client->events);
 }

@@ -162,7 +162,7 @@ struct opening {
     void *context;
 };
 
-/* On the engine's thread. A stream takes the slot over. */
+/* On the engine. A stream takes the slot over. */
 static void opening_done(struct call *call, const struct call_end *end)
 {
     struct opening *opening = CONTAINER_OF(call, struct opening, call);

@@ -32,7 +32,7 @@ struct upload {
     uint64_t bytes_under_way;
     enum err err; /* first failure */
     char text[CL_TEXT_BYTES];
-    /* asynchronous form, on the engine's thread */
+    /* asynchronous form, on the engine */
     catena_callback callback;
     void *context;
     const uint8_t *source;
@@ -347,7 +347,7 @@ enum catena_status upload_commit(struct upload *upload, struct catena_info *ret_
     return status == CATENA_CONDITION_FAILED ? give_up(upload, status) : status;
 }
 
-/* ---- asynchronous: driven by completions on the engine's thread ---- */
+/* ---- asynchronous: driven by completions on the engine ---- */
 
 static void async_finish(struct upload *upload)
 {
@@ -428,7 +428,7 @@ static void async_begun(struct call *call, const struct call_end *end)
     async_go_on(CONTAINER_OF(call, struct upload, last));
 }
 
-/* The first step is taken on the engine's thread too (a MAP call that is done at once), so that the
+/* The first step is taken on the engine too (a MAP call that is done at once), so that the
  * fields above need no lock. */
 void upload_run(struct upload *upload, const void *value, size_t length, catena_callback callback,
                 void *context)

@@ -16,7 +16,8 @@ struct slot {
     uint32_t key;
 };
 
-/* Callbacks run on the library's thread: they own everything here but `running` and `ended`. */
+/* Callbacks run on the library's threads, one at a time: they own everything here but `running` and
+ * `ended`. */
 struct load {
     const struct bench_settings *settings;
     struct catena_client *client;

@@ -1,6 +1,6 @@
 /* The engine of cp -r: many objects in flight, bounded memory, failures collected.
  *
- * The main thread walks the source and starts operations; callbacks run on the library's thread
+ * The main thread walks the source and starts operations; callbacks run on the library's threads
  * and, for files that come down, writer threads finish the work. Only the main thread prints. */
 #ifndef CATENA_TOOLS_CATENA_COPY_H
 #define CATENA_TOOLS_CATENA_COPY_H

@@ -1,6 +1,6 @@
 /* cp -r catena:BUCKET/PREFIX DIRECTORY: the objects below a prefix become files below a directory.
  *
- * The main thread lists and asks for objects; the library's thread hands what came to writer
+ * The main thread lists and asks for objects; a callback hands what came to writer
  * threads, because writing and syncing a file blocks. A piece leaves the pool when its file is
  * complete, so the queue is bounded by the pool. */
 #include <stdlib.h>

@@ -33,6 +33,14 @@ static void report_failed(struct transport *transport, uint64_t tag, int number,
     inbox_batch_release(&batch);
 }
 
+/* Where the owner itself meets the failure. */
+static void report_failed_at_once(struct transport *transport, uint64_t tag, int number,
+                                  enum err err, const char *text)
+{
+    report_failed(transport, tag, number, err, text);
+    inbox_wake(&transport->inbox);
+}
+
 static void on_dialed(void *argument)
 {
     struct dial *dial = argument;
@@ -63,13 +71,13 @@ void transport_dial(struct transport *transport, const char *address, uint64_t t
 {
     char url[BOUND_ADDRESS_BYTES + 16];
     if (!address_to_url(address, url, sizeof url)) {
-        report_failed(transport, tag, 0, ERR_INVALID, "the address is not HOST:PORT");
+        report_failed_at_once(transport, tag, 0, ERR_INVALID, "the address is not HOST:PORT");
         return;
     }
     nng_stream_dialer *dialer = NULL;
     int result = nng_stream_dialer_alloc(&dialer, url);
     if (result != 0) {
-        report_failed(transport, tag, result, err_of_nng(result), text_of_nng(result));
+        report_failed_at_once(transport, tag, result, err_of_nng(result), text_of_nng(result));
         return;
     }
     struct dial *dial = mem_calloc(1, sizeof *dial);

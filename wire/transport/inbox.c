@@ -70,7 +70,8 @@ void inbox_push(struct inbox *inbox, struct inbox_batch *batch)
     pthread_mutex_lock(&inbox->lock);
     for (size_t i = 0; i < batch->count; i++)
         copy_item(inbox_batch_add(&inbox->arriving), &batch->items[i]);
-    alert(inbox);
+    if (!inbox->is_quiet)
+        alert(inbox);
     pthread_mutex_unlock(&inbox->lock);
     batch->count = 0;
 }
@@ -108,14 +109,61 @@ static struct timespec deadline_after(uint64_t timeout_us)
     return at;
 }
 
-enum inbox_result inbox_wait(struct inbox *inbox, uint64_t timeout_us)
+/* The owner has taken all that it had. */
+static void forget_taken(struct inbox *inbox)
 {
-    if (inbox->taken_next < inbox->taken.count)
-        return INBOX_ITEMS;
     inbox->taken.count = 0;
     inbox->taken_next = 0;
     if (inbox->taken.capacity > CAPACITY_KEPT)
         inbox_batch_release(&inbox->taken); /* after a burst */
+}
+
+/* Under the lock. What has arrived becomes the owner's. */
+static bool swap(struct inbox *inbox)
+{
+    if (inbox->arriving.count == 0)
+        return false;
+    struct inbox_batch empty = inbox->taken;
+    inbox->taken = inbox->arriving;
+    inbox->arriving = empty;
+    return true;
+}
+
+bool inbox_look(struct inbox *inbox)
+{
+    if (inbox->taken_next < inbox->taken.count)
+        return true;
+    forget_taken(inbox);
+    pthread_mutex_lock(&inbox->lock);
+    bool has_items = swap(inbox);
+    pthread_mutex_unlock(&inbox->lock);
+    return has_items;
+}
+
+enum inbox_result inbox_sleep(struct inbox *inbox, uint64_t timeout_us)
+{
+    struct timespec deadline = deadline_after(timeout_us);
+    int waited = 0;
+    pthread_mutex_lock(&inbox->lock);
+    while (waited != ETIMEDOUT && !inbox->is_woken && !inbox->has_chores) {
+        inbox->is_waiting = true;
+        waited = pthread_cond_timedwait(&inbox->changed, &inbox->lock, &deadline);
+        inbox->is_waiting = false;
+    }
+    enum inbox_result result = inbox->has_chores ? INBOX_CHORES
+                               : inbox->is_woken ? INBOX_WOKEN
+                                                 : INBOX_TIMEOUT;
+    inbox->has_chores = false;
+    inbox->is_woken = false;
+    pthread_mutex_unlock(&inbox->lock);
+    return result;
+}
+
+enum inbox_result inbox_wait(struct inbox *inbox, uint64_t timeout_us)
+{
+    if (inbox->taken_next < inbox->taken.count)
+        return INBOX_ITEMS;
+    forget_taken(inbox);
     struct timespec deadline = {0};
     if (timeout_us > 0)
         deadline = deadline_after(timeout_us);
@@ -131,10 +179,7 @@ enum inbox_result inbox_wait(struct inbox *inbox, uint64_t timeout_us)
     if (inbox->has_chores) {
         inbox->has_chores = false;
         result = INBOX_CHORES;
-    } else if (inbox->arriving.count > 0) {
-        struct inbox_batch empty = inbox->taken;
-        inbox->taken = inbox->arriving;
-        inbox->arriving = empty;
+    } else if (swap(inbox)) {
         inbox->is_woken = false;
         result = INBOX_ITEMS;
     } else if (inbox->is_woken) {

@@ -24,6 +24,7 @@ struct inbox {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct inbox_batch arriving; /* under lock */
+    bool is_quiet;               /* fixed: items do not end a wait */
     bool is_waiting;             /* under lock: the owner sleeps */
     bool is_woken;               /* under lock: end the wait */
     bool has_chores;             /* under lock: the owner has something to clean up */
@@ -47,7 +48,12 @@ void inbox_wake(struct inbox *inbox);
 void inbox_add_chore(struct inbox *inbox);
 /* The owner: waits until there is an item, up to timeout_us. */
 enum inbox_result inbox_wait(struct inbox *inbox, uint64_t timeout_us);
-/* The next item or NULL; valid until the next call of inbox_wait(). */
+/* Takes what has arrived, without waiting and whatever else there is. */
+bool inbox_look(struct inbox *inbox);
+/* Waits for inbox_wake(), a chore or the end of the time, whatever has arrived: from any one
+ * thread, which need not be the owner. */
+enum inbox_result inbox_sleep(struct inbox *inbox, uint64_t timeout_us);
+/* The next item or NULL; valid until the next call of inbox_wait() or inbox_look(). */
 struct inbox_item *inbox_take(struct inbox *inbox);
 
 #endif

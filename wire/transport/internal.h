@@ -91,6 +91,8 @@ struct listener {
 
 struct transport {
     struct inbox inbox;
+    void (*arrived)(void *context);
+    void *arrived_context;
     uint64_t queue_bytes_max;
     uint32_t connections_max;
     uint32_t frame_payload_bytes_max;
@@ -107,6 +109,10 @@ struct transport {
     struct listener *listeners;
     bool is_closing;
 };
+
+/* transport.c */
+/* A thread of nng received something and holds no lock. */
+void transport_arrived(struct transport *transport);
 
 /* conn.c: life and sending */
 struct conn *conn_ref(struct conn *conn);

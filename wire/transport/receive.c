@@ -179,6 +179,7 @@ void conn_on_received(void *argument)
     if (conn->state <= CONN_OPEN)
         receive_or_pause(conn);
     pthread_mutex_unlock(&conn->lock);
+    transport_arrived(conn->transport);
 }
 
 void conn_credit(struct conn *conn, size_t bytes)

@@ -15,6 +15,9 @@ struct transport *transport_new(const struct transport_options *options)
 {
     struct transport *transport = mem_calloc(1, sizeof *transport);
     inbox_init(&transport->inbox);
+    transport->inbox.is_quiet = options->arrived != NULL;
+    transport->arrived = options->arrived;
+    transport->arrived_context = options->arrived_context;
     transport->queue_bytes_max = options->queue_bytes_max;
     transport->connections_max = options->connections_max;
     transport->frame_payload_bytes_max = options->frame_payload_bytes_max;
@@ -144,6 +147,23 @@ static void free_done_dials(struct transport *transport)
 
 /* ---- receiving ---- */
 
+void transport_arrived(struct transport *transport)
+{
+    if (transport->arrived != NULL)
+        transport->arrived(transport->arrived_context);
+}
+
+void transport_tend(struct transport *transport)
+{
+    bury_the_dead(transport);
+    free_done_dials(transport);
+}
+
+void transport_sleep(struct transport *transport, uint64_t timeout_us)
+{
+    (void)inbox_sleep(&transport->inbox, timeout_us);
+}
+
 static void copy_event(struct transport_event *to, const struct transport_event *from)
 {
     bool has_text = from->text[0] != '\0';
@@ -157,15 +177,17 @@ uint32_t transport_wait(struct transport *transport, struct transport_event *eve
     enum inbox_result result = inbox_wait(&transport->inbox, timeout_us);
     /* Another connection may end while the first is buried; its chore must not be lost. */
     while (result == INBOX_CHORES) {
-        bury_the_dead(transport);
-        free_done_dials(transport);
+        transport_tend(transport);
         result = inbox_wait(&transport->inbox, 0);
     }
+    return result == INBOX_ITEMS ? transport_take(transport, events, max) : 0;
+}
+
+uint32_t transport_take(struct transport *transport, struct transport_event *events, uint32_t max)
+{
     uint32_t count = 0;
-    while (result == INBOX_ITEMS && count < max) {
+    while (count < max && inbox_look(&transport->inbox)) {
         struct inbox_item *item = inbox_take(&transport->inbox);
-        if (item == NULL)
-            break;
         copy_event(&events[count++], &item->event);
         if (item->conn != NULL) {
             conn_credit(item->conn, item->bytes);

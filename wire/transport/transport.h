@@ -24,6 +24,12 @@ struct transport_options {
     uint64_t queue_bytes_max; /* per connection: a peer that does not read is closed beyond it, and
                                  after 30 s without taking one byte */
     uint32_t frame_payload_bytes_max;
+    /* NULL: the owner is one thread, which waits in transport_wait(). Otherwise any thread may be
+     * the owner for a while, under a lock of the caller's: this is called by a thread that received
+     * messages, which holds no lock and may well take them itself. It must neither block nor tend.
+     * Of connections that end transport_sleep() tells too. */
+    void (*arrived)(void *context);
+    void *arrived_context;
 };
 
 enum transport_event_kind {
@@ -72,6 +78,14 @@ void transport_close(struct transport *transport, uint64_t conn);
  */
 uint32_t transport_wait(struct transport *transport, struct transport_event *events, uint32_t max,
                         uint64_t timeout_us);
+/* With `arrived`, in place of transport_wait(). The owner: up to `max` events that are there. */
+uint32_t transport_take(struct transport *transport, struct transport_event *events, uint32_t max);
+/* The same owner, but no thread that is inside `arrived`: frees connections that ended, as
+ * transport_wait() does. */
+void transport_tend(struct transport *transport);
+/* One thread, which need not be the owner: sleeps until transport_wake(), until there is something
+ * to tend or a dial failed, or the time is over. */
+void transport_sleep(struct transport *transport, uint64_t timeout_us);
 /* Ends a wait; from any thread. */
 void transport_wake(struct transport *transport);
 /* Thread-safe form of send + flush, for reader threads that answer bulk reads. */

@@ -122,7 +122,7 @@ END_TEST
 /* What the callbacks of a round have left for its end. */
 struct round {
     struct tally tally;
-    unsigned open;   /* callbacks since the last end; the library's thread's */
+    unsigned open;   /* callbacks since the last end; the callbacks' */
     unsigned closed; /* guarded by the tally's mutex */
 };
 

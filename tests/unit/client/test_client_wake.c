@@ -1,24 +1,30 @@
-/* A call that comes between the engine's looks at its queue and at its events. The linker puts
- * __wrap_transport_wait in the place of transport_wait: the engine's calls pass here. */
+/* A call that comes while another thread is the engine and has looked at the queue for the last
+ * time. The linker puts __wrap_transport_take in the place of transport_take, with which the engine
+ * looks at its events after the queue, and likewise for what the client's own thread sleeps in. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
-#include "client/include/catena.h"
+#include "client/io/client.h"
 #include "fake_cluster.h"
 #include "tests/unit/base/suite.h"
 #include "wire/transport/transport.h"
 
-uint32_t __real_transport_wait(struct transport *transport, struct transport_event *events,
-                               uint32_t max, uint64_t timeout_us);
-uint32_t __wrap_transport_wait(struct transport *transport, struct transport_event *events,
-                               uint32_t max, uint64_t timeout_us);
+uint32_t __real_transport_take(struct transport *transport, struct transport_event *events,
+                               uint32_t max);
+uint32_t __wrap_transport_take(struct transport *transport, struct transport_event *events,
+                               uint32_t max);
+void __real_transport_sleep(struct transport *transport, uint64_t timeout_us);
+void __wrap_transport_sleep(struct transport *transport, uint64_t timeout_us);
 
 static struct catena_client *client;
-static atomic_int
-    stage; /* 1: at the next look a call is made; 2: it was; 3: what followed is known */
-static atomic_bool was_seen;
-static _Thread_local bool is_engine;
+static _Thread_local bool is_own;  /* the client's own thread, after its first sleep */
+static _Thread_local bool is_left; /* a call came since this thread looked at the queue */
+static atomic_bool is_wanted;
+static atomic_bool was_looked_for;
+static atomic_bool was_slept_over;
+static atomic_uint made;
 static atomic_uint done;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -39,56 +45,55 @@ static void *call(void *context)
     return status == CATENA_OK ? client : NULL;
 }
 
-/* The engine's first look without a wait after stage 1 is where the call comes; the look may find
- * the wake-up and nothing else. Then the engine has to look at its queue before it waits. (The fake
- * cluster's thread always waits.) */
-static uint32_t look(struct transport *transport, struct transport_event *events, uint32_t max)
+/* The call is made now: the queue was looked at, and this look finds nothing. */
+static void make_call(void)
 {
     pthread_t thread;
     void *succeeded = NULL;
-    int expected = 1;
-    is_engine = true;
-    if (!atomic_compare_exchange_strong(&stage, &expected, 2)) {
-        expected = 2;
-        if (atomic_compare_exchange_strong(&stage, &expected, 3))
-            atomic_store(&was_seen, true); /* it came by way of the queue */
-        return __real_transport_wait(transport, events, max, 0);
-    }
     if (pthread_create(&thread, NULL, call, NULL) != 0 || pthread_join(thread, &succeeded) != 0 ||
         succeeded == NULL)
         abort();
-    uint32_t count = __real_transport_wait(transport, events, max, 0);
-    if (count > 0)
-        atomic_store(&stage, 1); /* events came with it: that shows nothing, once more */
+    atomic_fetch_add(&made, 1);
+}
+
+uint32_t __wrap_transport_take(struct transport *transport, struct transport_event *events,
+                               uint32_t max)
+{
+    if (is_left)
+        atomic_store(&was_looked_for, true);
+    is_left = false;
+    uint32_t count = __real_transport_take(transport, events, max);
+    if (is_own && count == 0 && atomic_exchange(&is_wanted, false)) {
+        make_call();
+        is_left = true;
+    }
     return count;
 }
 
-uint32_t __wrap_transport_wait(struct transport *transport, struct transport_event *events,
-                               uint32_t max, uint64_t timeout_us)
+void __wrap_transport_sleep(struct transport *transport, uint64_t timeout_us)
 {
-    int expected = 2;
-    if (timeout_us == 0)
-        return look(transport, events, max);
-    if (is_engine)
-        (void)atomic_compare_exchange_strong(&stage, &expected, 3); /* with the call in its queue */
-    return __real_transport_wait(transport, events, max, timeout_us);
+    if (is_left)
+        atomic_store(&was_slept_over, true);
+    is_left = false;
+    is_own = true;
+    __real_transport_sleep(transport, timeout_us);
 }
 
-START_TEST(a_call_that_comes_while_the_engine_looks_at_its_events_is_not_slept_over)
+START_TEST(a_call_that_comes_while_another_thread_is_the_engine_is_not_left_behind)
 {
     struct fake_cluster *cluster = fake_cluster_new();
     struct catena_options options = CATENA_OPTIONS_INIT;
     options.masters = fake_cluster_address(cluster);
     ck_assert_int_eq(catena_open(&options, &client), CATENA_OK);
     ck_assert_int_eq(catena_bucket_create(client, "photos"), CATENA_OK);
-    atomic_store(&stage, 1);
-    /* Something has to bring the engine round its loop. */
-    for (int i = 0; i < 1000 && atomic_load(&stage) != 3; i++)
+    atomic_store(&is_wanted, true);
+    while (!atomic_load(&was_looked_for) && !atomic_load(&was_slept_over)) {
+        transport_wake(client->transport);
         (void)catena_stat(client, "photos", "other", 5, NULL, &(struct catena_info){0});
-    ck_assert_int_eq(atomic_load(&stage), 3);
-    ck_assert(atomic_load(&was_seen));
+    }
+    ck_assert(!atomic_load(&was_slept_over));
     pthread_mutex_lock(&mutex);
-    while (atomic_load(&done) == 0)
+    while (atomic_load(&done) < atomic_load(&made))
         pthread_cond_wait(&changed, &mutex); /* the time limit of the test */
     pthread_mutex_unlock(&mutex);
     catena_close(client);
@@ -96,4 +101,39 @@ START_TEST(a_call_that_comes_while_the_engine_looks_at_its_events_is_not_slept_o
 }
 END_TEST
 
-SUITE_MAIN("client_wake", a_call_that_comes_while_the_engine_looks_at_its_events_is_not_slept_over)
+static pthread_t ended_by;
+
+static void on_end(struct call *call, const struct call_end *end)
+{
+    (void)call;
+    (void)end;
+    ended_by = pthread_self();
+    on_done(NULL, NULL);
+}
+
+START_TEST(a_call_that_ends_at_once_is_not_ended_inside_the_call_that_started_it)
+{
+    struct fake_cluster *cluster = fake_cluster_new();
+    struct catena_options options = CATENA_OPTIONS_INIT;
+    options.masters = fake_cluster_address(cluster);
+    ck_assert_int_eq(catena_open(&options, &client), CATENA_OK);
+    for (int i = 0; i < 100; i++) {
+        struct call call = {.done = on_end};
+        call.submit.kind = CL_OP_MAP; /* the map is there */
+        call.submit.deadline_us = UINT64_MAX;
+        atomic_store(&done, 0);
+        /* What its end wants to lock may be locked by whoever starts it. */
+        pthread_mutex_lock(&mutex);
+        call_start(client, &call);
+        while (atomic_load(&done) == 0)
+            pthread_cond_wait(&changed, &mutex);
+        pthread_mutex_unlock(&mutex);
+        ck_assert(!pthread_equal(ended_by, pthread_self()));
+    }
+    catena_close(client);
+    fake_cluster_free(cluster);
+}
+END_TEST
+
+SUITE_MAIN("client_wake", a_call_that_comes_while_another_thread_is_the_engine_is_not_left_behind,
+           a_call_that_ends_at_once_is_not_ended_inside_the_call_that_started_it)

@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -530,6 +531,80 @@ START_TEST(hundreds_of_connections_come_and_go)
 }
 END_TEST
 
+/* An owner that is a thread of the network each time. */
+struct passing_owner {
+    pthread_mutex_t mutex;
+    struct transport *transport;
+    pthread_t sleeper;
+    uint64_t next; /* guarded: the request expected */
+    bool is_closed;
+    atomic_bool was_sleeper;
+};
+
+static void take_events(struct passing_owner *owner)
+{
+    struct transport_event event;
+    pthread_mutex_lock(&owner->mutex);
+    while (transport_take(owner->transport, &event, 1) == 1) {
+        if (event.kind == TRANSPORT_CLOSED)
+            owner->is_closed = true;
+        else if (event.kind == TRANSPORT_MESSAGE)
+            ck_assert_uint_eq(event.message.u.get.request, owner->next++);
+        wire_message_release(&event.message);
+    }
+    pthread_mutex_unlock(&owner->mutex);
+}
+
+static void on_arrived(void *context)
+{
+    struct passing_owner *owner = context;
+    if (pthread_equal(pthread_self(), owner->sleeper))
+        atomic_store(&owner->was_sleeper, true);
+    take_events(owner);
+}
+
+/* The sleep ends for the connection that ended. */
+static void sleep_until_closed(struct passing_owner *owner, struct transport *server)
+{
+    struct transport_event event;
+    for (bool is_closed = false; !is_closed;) {
+        transport_sleep(owner->transport, 1000000);
+        transport_tend(owner->transport);
+        take_events(owner);
+        (void)transport_wait(server, &event, 1, 0); /* where its side is freed */
+        pthread_mutex_lock(&owner->mutex);
+        is_closed = owner->is_closed;
+        pthread_mutex_unlock(&owner->mutex);
+    }
+}
+
+START_TEST(messages_are_taken_by_the_threads_that_received_them)
+{
+    enum { MESSAGES = 5000 };
+    char address[64];
+    struct passing_owner owner = {.sleeper = pthread_self()};
+    pthread_mutex_init(&owner.mutex, NULL);
+    struct transport_options options = harness_options();
+    struct transport *server = harness_listening(&options, address);
+    options.arrived = on_arrived;
+    options.arrived_context = &owner;
+    owner.transport = transport_new(&options);
+    transport_dial(owner.transport, address, 7, 5000);
+    struct transport_event event = harness_expect(server, TRANSPORT_OPENED);
+    wire_message_release(&event.message);
+    for (uint64_t i = 0; i < MESSAGES; i++)
+        send_get(server, event.conn, i);
+    transport_flush(server);
+    transport_close(server, event.conn);
+    sleep_until_closed(&owner, server);
+    ck_assert_uint_eq(owner.next, MESSAGES);
+    ck_assert(!atomic_load(&owner.was_sleeper));
+    transport_free(owner.transport);
+    transport_free(server);
+    pthread_mutex_destroy(&owner.mutex);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transport");
@@ -552,6 +627,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
     TCase *races = tcase_create("races");
     tcase_set_timeout(races, 240);
+    tcase_add_test(races, messages_are_taken_by_the_threads_that_received_them);
     tcase_add_test(races, posts_from_several_threads_keep_each_threads_order);
     tcase_add_test(races, posting_to_a_connection_that_closes_is_harmless);
     tcase_add_test(races, free_with_everything_in_flight);
