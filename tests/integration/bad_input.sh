@@ -77,6 +77,9 @@ refused 2 'HOST:PORT' "$bin/catena-node" --id 1 --dir "$work/x" --masters nowher
 printf 'id = 1\nwhat = 2\n' >"$work/bad.conf"
 refused 2 'bad.conf:2: unknown key' "$bin/catena-node" --config "$work/bad.conf"
 refused 2 'option' "$bin/catena-master" --nonsense
+refused 2 'no measurement is called "putt"' "$bin/catena-bench" --only put,putt
+refused 2 'what s3-put has put' "$bin/catena-bench" --s3 127.0.0.1:1 --only s3-get
+refused 2 'needs a gateway' "$bin/catena-bench" --only put,s3-put
 
 echo "-- masters that are not there"
 refused 6 '127.0.0.1:1' "$catena" --masters 127.0.0.1:1 --timeout 1 ls

@@ -56,6 +56,13 @@ uint64_t bench_random(uint64_t *state);
 /* Repeatable bytes that do not compress. */
 void bench_fill(uint8_t *bytes, uint64_t length, uint64_t seed);
 
+/* Which measurements run (wanted.c). */
+bool bench_is_wanted(const struct bench_settings *settings, const char *name);
+bool bench_needs_cluster(const struct bench_settings *settings);
+/* False: settings->only names something that does not exist or cannot be measured alone; why goes
+ * to the text. */
+bool bench_only_is_good(const struct bench_settings *settings, char *ret_text, size_t size);
+
 /* Load of single operations (load.c). `puts`: how many of the keys exist afterwards. */
 enum bench_operation { BENCH_PUT, BENCH_GET };
 void bench_load(const struct bench_settings *settings, struct catena_client *client,

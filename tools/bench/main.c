@@ -41,19 +41,6 @@ void bench_fill(uint8_t *bytes, uint64_t length, uint64_t seed)
     }
 }
 
-static bool is_wanted(const struct bench_settings *settings, const char *name)
-{
-    if (settings->only[0] == '\0')
-        return true;
-    size_t length = strlen(name);
-    for (const char *at = settings->only; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',' ? 1 : 0;
-        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
-            return true;
-    }
-    return false;
-}
-
 struct bench {
     struct bench_settings settings;
     struct catena_client *client;
@@ -65,7 +52,7 @@ struct bench {
 /* NULL: not asked for. */
 static struct bench_result *next_result(struct bench *bench, const char *name, const char *what)
 {
-    if (!is_wanted(&bench->settings, name))
+    if (!bench_is_wanted(&bench->settings, name))
         return NULL;
     struct bench_result *result = &bench->results[bench->count++];
     *result = (struct bench_result){.name = name, .what = what};
@@ -143,18 +130,6 @@ static void run_large(struct bench *bench)
         bench_stream_put(&bench->settings, bench->client, result);
     if ((result = next_result(bench, "stream-get", "the same files streamed out, compared")))
         bench_stream_get(&bench->settings, bench->client, result);
-}
-
-static bool needs_cluster(const struct bench_settings *settings)
-{
-    static const char *const names[] = {"put",          "get",         "put-single", "get-single",
-                                        "put-large",    "get-large",   "stream-put", "stream-get",
-                                        "list",         "s3-put",      "s3-get",     "s3-list",
-                                        "s3-put-large", "s3-get-large"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (is_wanted(settings, names[i]))
-            return true;
-    return false;
 }
 
 static bool open_cluster(struct bench *bench)
@@ -288,6 +263,11 @@ static enum args_outcome parse(int argc, char *const *argv, struct bench_setting
 static int run(struct bench *bench)
 {
     struct text error;
+    char complaint[160];
+    if (!bench_only_is_good(&bench->settings, complaint, sizeof complaint)) {
+        (void)fprintf(stderr, "catena-bench: %s\n", complaint);
+        return ARGS_EXIT_USAGE;
+    }
     text_init(&error);
     if (bench->settings.s3[0] != '\0' &&
         !s3_target_init(&bench->target, bench->settings.s3, bench->settings.bucket, &error)) {
@@ -297,7 +277,7 @@ static int run(struct bench *bench)
     }
     text_release(&error);
     run_machine(bench);
-    if (needs_cluster(&bench->settings)) {
+    if (bench_needs_cluster(&bench->settings)) {
         if (!open_cluster(bench))
             return 1;
         run_small(bench);
