@@ -140,8 +140,12 @@ static enum err start_store(struct worker *worker)
     enum err err = families_open(settings->directory, settings->cache_bytes,
                                  settings->write_buffer_bytes, &worker->store, text, sizeof text);
     if (err != ERR_OK) {
-        text_format(worker->text, TEXT_BYTES, "cannot open the store in %.200s: %s (%.200s)",
-                    settings->directory, err_text(err), text);
+        const char *advice = err != ERR_CORRUPT
+                                 ? ""
+                                 : "; if other nodes have replicas of its chains, start it with an "
+                                   "empty directory: it gets copies";
+        text_format(worker->text, TEXT_BYTES, "cannot open the store in %.200s: %s (%.200s)%s",
+                    settings->directory, err_text(err), text, advice);
         return err;
     }
     if (text[0] != '\0')

@@ -147,8 +147,12 @@ static enum err open_store(struct process *process)
     };
     enum err err = kv_rocksdb_open(&options, &master->store, text, sizeof text);
     if (err != ERR_OK) {
-        text_format(process->text, TEXT_BYTES, "cannot open the store in %.200s: %s (%.300s)",
-                    master->settings->directory, err_text(err), text);
+        const char *advice = err != ERR_CORRUPT
+                                 ? ""
+                                 : "; if the other masters serve, remove it there (catena admin "
+                                   "master-remove) and add it again with an empty directory";
+        text_format(process->text, TEXT_BYTES, "cannot open the store in %.200s: %s (%.300s)%s",
+                    master->settings->directory, err_text(err), text, advice);
         return err;
     }
     master->kv = kv_rocksdb_interface(master->store);

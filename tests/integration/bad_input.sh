@@ -107,6 +107,14 @@ refused 1 'belongs to cluster' "$bin/catena-node" --id 2 --dir "$work/copy" --ma
 sed 's/^cluster=.*/cluster=11111111-1111-1111-1111-111111111111/' "$node2_dir/identity" >"$work/copy/identity"
 refused 1 'cluster' "$bin/catena-node" --id 2 --dir "$work/copy" --masters "$CATENA_MASTERS"
 
+cp "$node2_dir/identity" "$work/copy/identity"
+rm -rf "$work/copy/store"
+mkdir "$work/copy/store"
+echo nonsense >"$work/copy/store/CURRENT"
+refused 1 'cannot open the store .* start it with an empty directory' \
+    "$bin/catena-node" --id 2 --dir "$work/copy" --masters "$CATENA_MASTERS"
+rm -r "$work/copy/store"
+
 echo "-- two nodes with one id"
 refused 1 'id|alive' "$bin/catena-node" --id 1 --dir "$work/second" --masters "$CATENA_MASTERS"
 cp "$node2_dir/identity" "$work/copy/identity"
