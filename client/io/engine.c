@@ -18,7 +18,7 @@
 #include "base/contract.h"
 #include "client/io/client.h"
 
-enum { EVENTS_MAX = 64, GATHERED_MAX = 64 };
+enum { EVENTS_MAX = 64, GATHERED_MAX = 64, CALLS_MAX = 256 };
 
 static _Thread_local const struct catena_client *engine_of_this_thread;
 
@@ -131,15 +131,16 @@ static uint64_t take_cancel(struct catena_client *client)
     return number;
 }
 
-/* Until the queues are empty; false as of run_effects(). */
+/* False: something is left, as of run_effects(), or because there was much: others may add to the
+ * queue all the time. */
 static bool drain_queues(struct catena_client *client, bool may_call_back)
 {
     struct call *call;
     uint64_t number;
-    while ((call = take_call(client)) != NULL) {
+    for (uint32_t i = 0; (call = take_call(client)) != NULL; i++) {
         (void)map_put(&client->calls, call->number, call);
         struct cl_event event = {.kind = CL_EVENT_SUBMIT, .submit = &call->submit};
-        if (!step(client, &event, may_call_back))
+        if (!step(client, &event, may_call_back) || i == CALLS_MAX)
             return false;
     }
     while ((number = take_cancel(client)) != 0) {
@@ -197,9 +198,10 @@ static void run(struct catena_client *client)
 {
     uint32_t gathered = 0; /* events since messages left */
     uint32_t count;
+    bool is_drained;
     (void)run_effects(client, true); /* what a thread that must not call back has left */
     do {
-        (void)drain_queues(client, true);
+        is_drained = drain_queues(client, true);
         if (engine_now_us() >= cl_core_deadline_us(client->core)) {
             struct cl_event tick = {.kind = CL_EVENT_TICK};
             (void)step(client, &tick, true);
@@ -213,7 +215,7 @@ static void run(struct catena_client *client)
         for (uint32_t i = 0; i < count; i++)
             handle_event(client, &client->events[i]);
         learn_cluster(client);
-    } while (count > 0);
+    } while (count > 0 || !is_drained);
     transport_flush(client->transport);
     end_round(client);
     if (gathered >= GATHERED_MAX || has_queued(client))
