@@ -79,12 +79,14 @@ enum wire_bucket_state { WIRE_BUCKET_ACTIVE, WIRE_BUCKET_DELETING, WIRE_BUCKET_G
 
 /* What a chain report tells the master (flags). */
 enum {
-    WIRE_REPORT_SYNCED = 1u,  /* sender is tail; its joiner is synced in this epoch (R22) */
-    WIRE_REPORT_DRAINED = 2u, /* sender is head of a frozen chain; nothing is pending (R36) */
-    WIRE_REPORT_HALTED = 4u,  /* divergence alarm (R27) */
-    WIRE_REPORT_HOLDS = 8u,   /* the sender's disk holds this chain complete as a former member, no
-                                 role   now: may start or rejoin (R24, R33) */
-    WIRE_REPORT_SYNCING = 16u /* the sender's disk holds this chain half-synced: never a starter */
+    WIRE_REPORT_SYNCED = 1u,   /* sender is tail; its joiner is synced in this epoch (R22) */
+    WIRE_REPORT_DRAINED = 2u,  /* sender is head of a frozen chain; nothing is pending (R36) */
+    WIRE_REPORT_HALTED = 4u,   /* divergence alarm (R27) */
+    WIRE_REPORT_HOLDS = 8u,    /* the sender's disk holds this chain complete as a former member, no
+                                  role   now: may start or rejoin (R24, R33) */
+    WIRE_REPORT_SYNCING = 16u, /* the sender's disk holds this chain half-synced: never a starter */
+    WIRE_REPORT_DAMAGED =
+        32u, /* the sender cannot read a row: its copy to the joiner waits (D21) */
 };
 
 enum wire_admin_op {
@@ -492,7 +494,8 @@ enum wire_admin_op {
     F(BOOL, full_report, 0) /* chains lists every chain on the disk; else only what changed */     \
     F(ARRAY, chains, chain_report, BOUND_CHAINS)                                                   \
     F(ARRAY, links, link_report, 1024)                                                             \
-    F(U64, echo, 0) /* highest `challenge` of a reply to this incarnation */
+    F(U64, echo, 0)     /* highest `challenge` of a reply to this incarnation */                   \
+    F(BOOL, is_full, 0) /* the disk's reserve is reached: puts that need its space are refused */
 
 #define WIRE_FIELDS_beat_reply(F)                                                                  \
     F(U64, beat, 0)                                                                                \

@@ -18,6 +18,8 @@ static uint32_t report_flags(const struct cn_chain *chain)
         flags |= WIRE_REPORT_HALTED;
     if (chain->is_syncing)
         flags |= WIRE_REPORT_SYNCING;
+    if (chain->source.is_damaged)
+        flags |= WIRE_REPORT_DAMAGED;
     if (chain->role == CN_ROLE_NONE && chain->is_complete && !chain->is_syncing &&
         chain->is_on_disk && !chain->is_halted)
         flags |= WIRE_REPORT_HOLDS;

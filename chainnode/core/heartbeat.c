@@ -206,6 +206,7 @@ static void send_heartbeat(struct cn_core *core)
         .space_free = core->space_free,
         .full_report = is_full,
         .echo = core->challenge,
+        .is_full = core->is_full,
     };
     beat.chains = collect_reports(core, is_full, &beat.chains_count);
     beat.links = collect_links(core, &beat.links_count);

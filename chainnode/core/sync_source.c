@@ -34,6 +34,8 @@ static void begin_copy(struct cn_core *core, struct cn_chain *chain)
 {
     struct cn_source *source = &chain->source;
     bool is_full = source->is_full;
+    if (source->is_damaged)
+        cn_chain_changed(chain);
     cn_source_end(chain);
     source->is_full = is_full; /* the joiner says otherwise if it has space now */
     source->is_begun = true;
@@ -101,6 +103,7 @@ static void end_at_damage(struct cn_core *core, struct cn_chain *chain, const st
     unsigned step = source->step;
     cn_source_end(chain);
     source->is_damaged = true;
+    cn_chain_changed(chain);
     source->step = step;
     set_cursor(source, cn_key_slice(key));
     cn_entries_trim(core, chain);

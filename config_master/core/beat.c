@@ -213,6 +213,7 @@ static void note_beat(struct cm_core *core, struct cm_conn *conn, struct cm_live
     live->map_version = beat->map_version;
     live->space_total = beat->space_total;
     live->space_free = beat->space_free;
+    live->is_full = beat->is_full;
     if (beat->echo > live->echo)
         live->echo = beat->echo;
     /* A push got lost with a connection, or the node came back: again, not with every heartbeat. */

@@ -57,6 +57,7 @@ struct cm_live {
     uint64_t readmit_us; /* no new copies there before this */
     uint64_t space_total;
     uint64_t space_free;
+    bool is_full;          /* it refuses puts */
     uint64_t space_due_us; /* not written down again before */
     uint64_t registering;  /* proposal id of its registration, 0: none */
     uint64_t registering_incarnation;

@@ -45,6 +45,8 @@ grep -qiE 'delete|remove|add' "$work/err" || complain "the error does not say wh
 refused 7 'no space' "$catena" put --timeout 20 "$work/small" full/small-when-full
 refused 3 'no such|not' "$catena" stat full/small-when-full
 refused 3 'no such|not' "$catena" stat "full/big-$stored"
+says_full() { "$catena" status | grep -q 'has reached the reserve of its disk and refuses puts'; }
+until_true 10 "that status says which node is full" says_full
 all_alive
 
 say "nothing acknowledged is lost"
@@ -66,6 +68,8 @@ done
 put_again() { "$catena" put --timeout 5 "$work/in-0" full/again; }
 until_true 90 "a put of 8 MiB after half was deleted" put_again
 say "a put works again"
+says_nothing() { ! says_full; }
+until_true 30 "that status says no longer that a node is full" says_nothing
 "$catena" get full/again "$work/back" >/dev/null && cmp "$work/back" "$work/in-0" || complain "full/again is damaged"
 check_all "$half"
 all_alive

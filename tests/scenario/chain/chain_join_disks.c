@@ -247,10 +247,12 @@ END_TEST
 START_TEST(a_held_copy_goes_on_when_the_damaged_chunk_is_gone)
 {
     hold_copy(78);
+    ck_assert(world->rows[0].is_damaged); /* the masters know */
     uint64_t deleted = world_delete(world, 0, "other");
     world_advance(world, 100000);
     assert_outcome(world, deleted, ERR_OK);
     ck_assert(join_ends(0, 3, "123")); /* after the grace */
+    ck_assert(!world->rows[0].is_damaged);
     ck_assert_int_eq(world->nodes[2].halted, ERR_OK);
     ck_assert_uint_eq(assert_same_chunks(0, 2, 3), 2);
     assert_all_equal(0, 2, 3);
@@ -316,11 +318,13 @@ START_TEST(a_full_joiner_takes_no_rows_and_goes_on_by_itself)
     ck_assert_uint_eq(world_rows(world, 3, CN_FAMILY_OBJECTS, 0), 0);
     ck_assert_uint_le(world->nodes[2].syncs_sent, 8); /* not again and again */
     ck_assert(!world->rows[0].is_synced);
+    ck_assert(world->nodes[3].says_full && !world->nodes[2].says_full);
     uint64_t put = world_put(world, 0, "key", "value"); /* the chain goes on without it */
     world_advance(world, 50000);
     assert_outcome(world, put, ERR_OK);
     set_full(3, false);
     ck_assert(join_ends(0, 3, "123"));
+    ck_assert(!world->nodes[3].says_full);
     assert_all_equal(0, 2, 3);
 }
 END_TEST

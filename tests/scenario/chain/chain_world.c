@@ -155,6 +155,8 @@ static void take_report(struct world *world, const struct world_node *node,
         row->is_drained = true;
     if ((report->flags & WIRE_REPORT_HALTED) != 0)
         row->is_halted = true;
+    if (node->id == world_tail(world, report->chain))
+        row->is_damaged = (report->flags & WIRE_REPORT_DAMAGED) != 0;
 }
 
 static void heartbeat(struct world *world, struct world_node *node,
@@ -163,6 +165,7 @@ static void heartbeat(struct world *world, struct world_node *node,
     if (node->is_beat_lost)
         return;
     node->map_version = beat->map_version;
+    node->says_full = beat->is_full;
     for (uint32_t i = 0; i < beat->chains_count; i++)
         take_report(world, node, &beat->chains[i]);
     if (beat->links_count > 0) {

@@ -46,6 +46,7 @@ struct world_node {
     bool is_beat_lost; /* heartbeats and their replies are lost */
     uint64_t beats_unanswered;
     uint64_t map_version; /* as it reported */
+    bool says_full;       /* the same */
     bool is_flush_due;
     enum err halted;
     uint64_t lease_until_us; /* latest the master granted, by its own clock */
@@ -65,6 +66,7 @@ struct world_row {
     bool is_synced; /* reported in this epoch */
     bool is_drained;
     bool is_halted;
+    bool is_damaged; /* as its tail said last */
 };
 
 struct world {

@@ -254,6 +254,28 @@ START_TEST(snapshot_carries_the_marks)
 }
 END_TEST
 
+/* D21: what only a person can mend is shown, and no longer than it lasts. */
+START_TEST(damage_and_full_disks_are_shown)
+{
+    start();
+    const struct plan_row *row = world_row(&world, 0);
+    struct world_node *tail = world_node(&world, row->members[2].node);
+    struct world_node *head = world_node(&world, row->members[0].node);
+    ck_assert(status_says(""));
+    tail->is_damaged[0] = true;
+    head->has_no_space = true;
+    world_run(&world, 200000);
+    ck_assert(status_says("cannot read something of chain 0"));
+    ck_assert(status_says("refuses puts"));
+    world_kill(&world, head->id); /* a dead node refuses nothing */
+    world_run(&world, 3000000);
+    ck_assert(!status_says("refuses puts"));
+    tail->is_damaged[0] = false;
+    world_run(&world, 200000);
+    ck_assert(status_says(""));
+}
+END_TEST
+
 /* R27: nobody is taken out for the silence of a member that halted, and status says why. */
 START_TEST(halted_chain_is_shown_and_left_as_it_is)
 {
@@ -301,6 +323,7 @@ int main(void)
     tcase_add_test(tcase, node_that_missed_updates_is_no_rollback);
     tcase_add_test(tcase, snapshot_carries_the_marks);
     tcase_add_test(tcase, halted_chain_is_shown_and_left_as_it_is);
+    tcase_add_test(tcase, damage_and_full_disks_are_shown);
     tcase_add_test(tcase, members_that_commit_different_histories_are_told_of);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

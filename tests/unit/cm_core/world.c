@@ -446,6 +446,8 @@ void world_beat(struct world *world, struct world_node *node)
             flags |= node->is_complete[i] ? WIRE_REPORT_HOLDS : WIRE_REPORT_SYNCING;
         if (node->is_halted[i])
             flags |= WIRE_REPORT_HALTED;
+        if (node->is_damaged[i])
+            flags |= WIRE_REPORT_DAMAGED;
         reports[reports_count++] = (struct wire_chain_report){
             .chain = i,
             .epoch = node->epochs[i],
@@ -478,6 +480,7 @@ void world_beat(struct world *world, struct world_node *node)
         .links = links,
         .links_count = links_count,
         .echo = node->challenge,
+        .is_full = node->has_no_space,
     };
     node->is_beat_due = false;
     world_step(world, &(struct cm_event){

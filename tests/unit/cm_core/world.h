@@ -38,6 +38,8 @@ struct world_node {
     uint64_t committed[WORLD_CHAINS];
     uint64_t digests[WORLD_CHAINS];
     bool is_halted[WORLD_CHAINS];
+    bool is_damaged[WORLD_CHAINS]; /* it cannot read a row that it has to copy */
+    bool has_no_space;
     bool never_drains;              /* something is always pending */
     bool is_complete[WORLD_CHAINS]; /* its disk has the chain as a member had it */
     bool is_unfit[WORLD_CHAINS];    /* so it says, but the disk is another or an older one */
