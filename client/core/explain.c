@@ -87,6 +87,13 @@ static void name_object(const struct op *op, struct text *text)
     text_append(text, ": ");
 }
 
+/* The masters answer so when something has to happen first, such as a node that has to stop, and
+ * are asked again for a while, since it often does. They say what it is. */
+static bool is_refused_for_now(const struct op *op, enum err err)
+{
+    return err == ERR_BUSY && op->in.kind == CL_OP_ADMIN && op->has_words;
+}
+
 static const char *advice(const struct op *op, enum err err)
 {
     bool is_multi = op_names_multi(op);
@@ -116,7 +123,9 @@ static const char *advice(const struct op *op, enum err err)
     case ERR_NOT_READY:
         return "the cluster has no chains yet: start its nodes and initialise the chains";
     case ERR_BUSY:
-        return "the cluster is overloaded; nothing was changed; try again later";
+        return is_refused_for_now(op, err)
+                   ? "nothing was changed"
+                   : "the cluster is overloaded; nothing was changed; try again later";
     case ERR_CORRUPT:
         return op->in.kind == CL_OP_CHUNK
                    ? "none of the replicas in service has bytes that match the checksum"
@@ -154,7 +163,8 @@ void explain(const struct cl_core *core, const struct op *op, enum err err, char
     struct text text;
     text_init(&text);
     name_object(op, &text);
-    text_append(&text, "%s", err_text(err));
+    text_append(&text, "%s",
+                is_refused_for_now(op, err) ? "this cannot be done now" : err_text(err));
     if (err == ERR_TIMEOUT || err == ERR_OUTCOME_UNKNOWN || err == ERR_UNREACHABLE)
         text_append(&text, " (after %llu ms, %u %s)",
                     (unsigned long long)((core->now_us - op->submitted_us) / 1000u), op->attempts,

@@ -81,6 +81,37 @@ START_TEST(a_refusal_by_the_leader_is_reported_with_its_text)
 }
 END_TEST
 
+START_TEST(what_has_to_happen_first_is_waited_for_and_named)
+{
+    struct bench *b = bench_new();
+    bench_submit(b, (struct cl_submit){.kind = CL_OP_ADMIN,
+                                       .op = 1,
+                                       .admin_op = WIRE_ADMIN_NODE_REMOVE,
+                                       .deadline_us = b->now_us + 500000});
+    uint32_t asked = 0;
+    for (unsigned i = 0; i < 100 && b->done_count == 0; i++) {
+        while (count_sent(b, WIRE_ADMIN) > 0) {
+            struct bench_sent *sent = expect_sent(b, WIRE_ADMIN);
+            struct wire_message message = {.type = WIRE_ADMIN_REPLY};
+            message.u.admin_reply =
+                (struct wire_admin_reply){.request = sent->message.u.admin.request,
+                                          .err = ERR_BUSY,
+                                          .text = slice_of_text("node 9 is alive; stop it")};
+            bench_receive(b, sent->peer, &message);
+            asked++;
+        }
+        bench_advance(b, 10000);
+    }
+    ck_assert_uint_gt(asked, 1);
+    const char *text = expect_done(b, 1, ERR_BUSY)->text;
+    ck_assert_msg(strstr(text, "node 9 is alive; stop it; nothing was changed") != NULL, "%s",
+                  text);
+    ck_assert_msg(strstr(text, "overloaded") == NULL && strstr(text, "too many") == NULL, "%s",
+                  text);
+    bench_free(b);
+}
+END_TEST
+
 START_TEST(an_unknown_bucket_is_asked_once_of_the_leader)
 {
     struct bench *b = bench_new();
@@ -331,6 +362,7 @@ int main(void)
         a_leader_at_an_unknown_address_is_dialed,
         without_a_leader_the_masters_are_asked_in_turn,
         a_refusal_by_the_leader_is_reported_with_its_text,
+        what_has_to_happen_first_is_waited_for_and_named,
         an_unknown_bucket_is_asked_once_of_the_leader,
         a_bucket_that_the_leader_does_not_know_ends_all_who_wait,
         a_recreated_bucket_is_found_under_its_new_id,
