@@ -72,6 +72,13 @@ void cm_op_init_chains(struct cm_core *core, struct cm_request *request)
                          BOUND_CHAIN_MEMBERS - 1);
         return;
     }
+    uint64_t floor = cm_state_setting(core->state, "write-floor", 1);
+    if (request->b < floor) {
+        cm_request_reply(core, request, ERR_INVALID, 0, 0,
+                         "write-floor is %u: with %u replicas no chain would take a write",
+                         (unsigned)floor, (unsigned)request->b);
+        return;
+    }
     struct pl_node nodes[BOUND_NODES];
     struct cm_item item = {.kind = CM_ITEM_INIT_CHAINS};
     uint32_t nodes_count = living_nodes(core, nodes, item.u.init_chains.nodes);
@@ -83,7 +90,7 @@ void cm_op_init_chains(struct cm_core *core, struct cm_request *request)
     item.u.init_chains.nodes_count = nodes_count;
     item.u.init_chains.chain_count = (uint32_t)request->a;
     item.u.init_chains.replicas = (uint32_t)request->b;
-    item.u.init_chains.write_floor = (uint32_t)cm_state_setting(core->state, "write-floor", 1);
+    item.u.init_chains.write_floor = (uint32_t)floor;
     item.u.init_chains.members_each = request->b < nodes_count ? (uint32_t)request->b : nodes_count;
     propose(core, request, nodes, &item);
 }

@@ -26,6 +26,18 @@ static bool setting_is_valid(struct slice name, uint64_t value, const char **ret
     return false;
 }
 
+/* With more members asked for than a chain will ever have, it takes no write any more. */
+static bool has_reachable_floor(const struct cm_core *core, struct slice name, uint64_t value)
+{
+    uint64_t replicas = core->state->replicas; /* 0: no chains yet */
+    uint64_t floor = cm_state_setting(core->state, "write-floor", 1);
+    if (slice_equal(name, slice_of_text("write-floor")))
+        floor = value;
+    if (slice_equal(name, slice_of_text("replicas")))
+        replicas = value;
+    return replicas == 0 || floor <= replicas;
+}
+
 void cm_op_setting_set(struct cm_core *core, struct cm_request *request)
 {
     const char *what;
@@ -33,6 +45,11 @@ void cm_op_setting_set(struct cm_core *core, struct cm_request *request)
         cm_request_reply(core, request, ERR_INVALID, 0, 0,
                          "no such setting, or a value out of its range of 0 or 1 to %u (%s)",
                          BOUND_CHAIN_MEMBERS - 1, what);
+        return;
+    }
+    if (!has_reachable_floor(core, cm_request_name(request), request->a)) {
+        cm_request_reply(core, request, ERR_INVALID, 0, 0,
+                         "write-floor would be above replicas: no chain would take a write");
         return;
     }
     struct cm_item item = {.kind = CM_ITEM_SETTING_SET};

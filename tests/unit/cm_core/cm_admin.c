@@ -322,6 +322,12 @@ START_TEST(settings_are_checked_and_change_the_rows)
     ck_assert_int_eq(world_reply_err(&world), ERR_OK);
     world_run(&world, 100000);
     ck_assert_uint_eq(world_row(&world, 3)->write_floor, 2);
+    /* Neither way round may a chain be asked for more members than it will have. */
+    world_admin(&world, conn, WIRE_ADMIN_SETTING_SET, 4, 0, "write-floor", 0);
+    ck_assert_int_eq(world_reply_err(&world), ERR_INVALID);
+    ck_assert(text_has("no chain would take a write"));
+    world_admin(&world, conn, WIRE_ADMIN_SETTING_SET, 1, 0, "replicas", 0);
+    ck_assert_int_eq(world_reply_err(&world), ERR_INVALID);
     world_admin(&world, conn, WIRE_ADMIN_SETTING_SET, 2, 0, "replicas", 0);
     world_run(&world, 3000000);
     ck_assert_uint_eq(world_row(&world, 3)->members_count, 2);
