@@ -101,7 +101,7 @@ class Client:
             out += b"\r\n" if piece else b""
         if form.endswith("TRAILER"):
             name, value = trailer
-            out += f"{name}:{value}\r\n".encode()
+            out += f"{name}:{value}".encode() + (b"\n\r\n" if damage == "feed" else b"\r\n")  # as minio-go
             if "UNSIGNED" not in form:
                 line = sha256(f"{name}:{value}\n".encode())
                 text = f"AWS4-HMAC-SHA256-TRAILER\n{stamp}\n{scope}\n{previous}\n{line}"

@@ -30,22 +30,37 @@ static enum aws_chunked_event fail(struct aws_chunked *decoder, enum s3_error er
     return AWS_CHUNKED_BAD;
 }
 
-/* Collects a line up to CR LF. 1: complete (without CR LF); 0: needs more; -1: bad. */
+/* Ends the line that CR LF has just completed. */
+static void end_line(struct aws_chunked *decoder)
+{
+    size_t length = decoder->line_length - 1; /* without the CR */
+    if (length > 0 && decoder->line[length - 1] == '\n')
+        length--;
+    decoder->line[length] = '\0';
+    decoder->line_length = length;
+}
+
+/* Collects a line up to CR LF. 1: complete (without CR LF); 0: needs more; -1: bad.
+ *
+ * A trailer may have a line feed of its own before the CR LF: minio-go writes it as it is signed,
+ * "name:value\n", and then ends the line. */
 static int take_line(struct aws_chunked *decoder, struct slice *input)
 {
     while (input->length > 0) {
         char c = (char)*input->data;
+        size_t length = decoder->line_length;
+        char last = '\0';
         input->data++;
         input->length--;
-        bool follows_cr =
-            decoder->line_length > 0 && decoder->line[decoder->line_length - 1] == '\r';
-        if (c == '\n') {
-            if (!follows_cr)
-                return -1;
-            decoder->line[--decoder->line_length] = '\0';
+        if (length > 0)
+            last = decoder->line[length - 1];
+        if (c == '\n' && last == '\r') {
+            end_line(decoder);
             return 1;
         }
-        if (follows_cr || c == '\0' || decoder->line_length + 1 >= sizeof decoder->line)
+        bool may_feed = decoder->state == TRAILER && length > 0 && last != '\n';
+        if (last == '\r' || (last == '\n' && c != '\r') || (c == '\n' && !may_feed) || c == '\0' ||
+            length + 1 >= sizeof decoder->line)
             return -1;
         decoder->line[decoder->line_length++] = c;
     }

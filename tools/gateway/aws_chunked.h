@@ -3,7 +3,8 @@
  *
  * It is fed pieces of any length and gives back views into them. Bytes of a signed chunk are handed
  * out before the chunk's signature could be checked: the caller stages them and commits only after
- * AWS_CHUNKED_END. Every line ends with CR LF; a bare LF is refused. */
+ * AWS_CHUNKED_END. Every line ends with CR LF; a bare LF is refused, but for the one that some
+ * clients put before the CR LF of a trailer. */
 #ifndef CATENA_TOOLS_GATEWAY_AWS_CHUNKED_H
 #define CATENA_TOOLS_GATEWAY_AWS_CHUNKED_H
 
