@@ -54,6 +54,9 @@ def buckets():
     check("one page of buckets", page.body.count(b"<Bucket>") == 1 and token is not None)
     page = client.request("GET", parameters={"max-buckets": "1", "prefix": "checks", "continuation-token": token[1].decode()})
     check("the second page", b"checks-two" in page.body and b"ContinuationToken" not in page.body)
+    for method in ("GET", "PUT", "POST", "DELETE"):
+        expect(method + " of a setting that we do not know", client.request(method, "checks-two", parameters={"abac": ""}), 501,
+               "NotImplemented")
     expect("delete", client.request("DELETE", "checks-two"), 204)
     expect("delete a missing one", client.request("DELETE", "checks-two"), 404, "NoSuchBucket")
     put("in-the-way")

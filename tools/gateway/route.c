@@ -151,15 +151,6 @@ static const char *const sub_resources[] = {
     "append",
 };
 
-static const char *sub_resource_of(const struct gw_query *query)
-{
-    for (size_t i = 0; i < sizeof sub_resources / sizeof sub_resources[0]; i++) {
-        if (gw_query_has(query, sub_resources[i]))
-            return sub_resources[i];
-    }
-    return NULL;
-}
-
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -167,6 +158,55 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
             return true;
     }
     return false;
+}
+
+/* Parameters that name nothing, also when they have no value. */
+static bool is_modifier(const char *name)
+{
+    static const char *const names[] = {
+        "continuation-token",
+        "delimiter",
+        "encoding-type",
+        "fetch-owner",
+        "list-type",
+        "marker",
+        "max-keys",
+        "prefix",
+        "start-after",
+        "partNumber",
+        "versionId",
+        "Signature",
+        "Expires",
+        "AWSAccessKeyId",
+    };
+    return gw_starts_with_ignoring_case(name, "x-") ||
+           is_one_of(name, names, sizeof names / sizeof names[0]);
+}
+
+/* S3 gets new sub-resources every year: a name without a value is taken for one. The request would
+ * mean the object or the bucket itself otherwise, and DELETE of a setting would delete them. Reads
+ * of objects and HEAD harm nothing, and pages add such names to get past caches. */
+static bool has_unknown_sub_resource(const struct gw_request *request, const struct gw_query *query,
+                                     bool has_key)
+{
+    if (strcmp(request->method, "HEAD") == 0 || (has_key && strcmp(request->method, "GET") == 0))
+        return false;
+    for (size_t i = 0; i < query->count; i++) {
+        const struct gw_parameter *parameter = &query->parameters[i];
+        if (*parameter->value == '\0' && !is_modifier(parameter->name))
+            return true;
+    }
+    return false;
+}
+
+static const char *sub_resource_of(const struct gw_request *request, const struct gw_query *query,
+                                   bool has_key)
+{
+    for (size_t i = 0; i < sizeof sub_resources / sizeof sub_resources[0]; i++) {
+        if (gw_query_has(query, sub_resources[i]))
+            return sub_resources[i];
+    }
+    return has_unknown_sub_resource(request, query, has_key) ? "" : NULL;
 }
 
 /* What is configured for a bucket by an XML document. */
@@ -319,7 +359,7 @@ enum s3_error gw_route(const struct gw_request *request, const struct gw_query *
     }
     if (!gw_bucket_name_is_valid(ret_route->bucket))
         return S3_InvalidBucketName;
-    const char *sub = sub_resource_of(query);
+    const char *sub = sub_resource_of(request, query, ret_route->key_length > 0);
     ret_route->sub_resource = sub;
     if (sub == NULL)
         ret_route->operation = plain_operation(request, query, ret_route);

@@ -63,7 +63,7 @@ struct gw_route {
     char bucket[GW_BUCKET_SIZE]; /* "" if none */
     char key[GW_KEY_BYTES_MAX + 1];
     size_t key_length;
-    const char *sub_resource; /* the parameter that decided, or NULL */
+    const char *sub_resource; /* the parameter that decided; "" if unknown, or NULL */
     bool is_virtual_host;     /* the bucket came from the host name */
 };
 
