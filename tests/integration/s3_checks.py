@@ -279,6 +279,12 @@ def conditions():
     answer = client.request("POST", "checks", parameters={"delete": ""}, body=(
         "<Delete><Object><Key>batch</Key><ETag>wrong</ETag></Object><Object><Key>never</Key></Object></Delete>").encode())
     check("etag in DeleteObjects", b"PreconditionFailed" in answer.body and b"<Deleted><Key>never</Key>" in answer.body)
+    put("batch")
+    for condition in ("<Size>5</Size>", "<LastModifiedTime>2020-01-01T00:00:00Z</LastModifiedTime>"):
+        answer = client.request("POST", "checks", parameters={"delete": ""}, body=(
+            f"<Delete><Object><Key>batch</Key>{condition}</Object></Delete>").encode())
+        check("condition that we do not know in DeleteObjects", b"<Code>NotImplemented</Code>" in answer.body
+              and get("batch").status == 200, answer.body)
     expect("empty delete", client.request("POST", "checks", parameters={"delete": ""}, body=b"<Delete></Delete>"), 400,
            "MalformedXML")
     expect("doctype", client.request("POST", "checks", parameters={"delete": ""}, body=(

@@ -72,8 +72,8 @@ static void append_result(struct text *out, const struct gw_delete_object *objec
 /* What cannot or must not go with the others: refused objects, and those with a condition. */
 static bool is_special(const struct gw_delete_object *object)
 {
-    return object->etag != NULL || object->key_length > GW_KEY_BYTES_MAX ||
-           !s3_version_is_current(object->version_id);
+    return object->etag != NULL || object->has_other_condition ||
+           object->key_length > GW_KEY_BYTES_MAX || !s3_version_is_current(object->version_id);
 }
 
 static enum s3_error delete_special(struct s3 *s3, const struct gw_delete_object *object)
@@ -85,6 +85,8 @@ static enum s3_error delete_special(struct s3 *s3, const struct gw_delete_object
         return S3_KeyTooLongError;
     if (!s3_version_is_current(object->version_id))
         return S3_NoSuchVersion;
+    if (object->has_other_condition)
+        return S3_NotImplemented;
     enum s3_error error =
         delete_one(s3, object->key, object->key_length, &conditions, &info, &status);
     catena_info_release(&info);

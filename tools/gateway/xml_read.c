@@ -35,6 +35,9 @@ static void delete_close(struct gw_xml_reading *reading)
         field = &object->version_id;
     } else if (gw_xml_is_at(reading, "/Delete/Object/ETag")) {
         field = &object->etag;
+    } else if (gw_xml_is_at(reading, "/Delete/Object/LastModifiedTime") ||
+               gw_xml_is_at(reading, "/Delete/Object/Size")) {
+        object->has_other_condition = true;
     } else if (gw_xml_is_at(reading, "/Delete/Object") && object->key_length == 0) {
         gw_xml_stop(reading);
     }

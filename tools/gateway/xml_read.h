@@ -15,8 +15,9 @@ enum {
 struct gw_delete_object {
     char *key; /* key_length bytes, then NUL */
     size_t key_length;
-    char *version_id; /* NULL if none */
-    char *etag;       /* NULL if none: delete only if it matches */
+    char *version_id;         /* NULL if none */
+    char *etag;               /* NULL if none: delete only if it matches */
+    bool has_other_condition; /* by time or size */
 };
 struct gw_delete {
     struct gw_delete_object *objects;

@@ -32,6 +32,22 @@ START_TEST(delete_is_read)
     ck_assert_ptr_null(request.objects[0].etag);
     ck_assert_str_eq(request.objects[1].version_id, "null");
     ck_assert_str_eq(request.objects[1].etag, "\"x\"");
+    ck_assert(!request.objects[1].has_other_condition);
+    gw_delete_release(&request);
+}
+END_TEST
+
+START_TEST(conditions_of_a_delete_by_time_or_size_are_noticed)
+{
+    struct gw_delete request;
+    ck_assert(gw_xml_read_delete(
+        slice_of_text("<Delete><Object><Key>a</Key><Size>5</Size></Object>"
+                      "<Object><Key>b</Key></Object><Object><LastModifiedTime>2020-01-01T00:00:00Z"
+                      "</LastModifiedTime><Key>c</Key></Object></Delete>"),
+        &request));
+    ck_assert(request.objects[0].has_other_condition);
+    ck_assert(!request.objects[1].has_other_condition);
+    ck_assert(request.objects[2].has_other_condition);
     gw_delete_release(&request);
 }
 END_TEST
@@ -113,6 +129,7 @@ START_TEST(create_bucket_names_a_location)
 }
 END_TEST
 
-SUITE_MAIN("gw_xml", values_are_escaped, delete_is_read, bad_deletes_are_refused,
+SUITE_MAIN("gw_xml", values_are_escaped, delete_is_read,
+           conditions_of_a_delete_by_time_or_size_are_noticed, bad_deletes_are_refused,
            more_than_a_thousand_objects_are_refused, text_is_bounded,
            create_bucket_names_a_location)
