@@ -117,11 +117,29 @@ static enum s3_error authenticate_v2(struct s3 *s3, const char **ret_detail)
     return is_good ? S3_OK : S3_SignatureDoesNotMatch;
 }
 
+/* What the signature of a URL covers counts as header from here on; only now, because the canonical
+ * request has the headers that were sent. One of them makes a put a copy: the route is found again.
+ */
+static enum s3_error take_headers_of_query(struct s3 *s3, const char **ret_detail)
+{
+    const char *ignored = NULL; /* the route was found before, or refused */
+    if (!gw_query_hoist(&s3->query, s3->request, &s3->presigned)) {
+        *ret_detail = "A parameter of the URL has a value that no header can have.";
+        return S3_InvalidArgument;
+    }
+    s3->request = &s3->presigned;
+    (void)gw_route(s3->request, &s3->query, s3->gateway->config.domain, &s3->route, &ignored);
+    return S3_OK;
+}
+
 enum s3_error s3_authenticate(struct s3 *s3, const char **ret_detail)
 {
     const char *header = gw_header(s3->request, "authorization");
-    if (sigv4_is_header(s3->request) || (header == NULL && sigv4_is_presigned(&s3->query)))
-        return authenticate_v4(s3, ret_detail);
+    if (sigv4_is_header(s3->request) || (header == NULL && sigv4_is_presigned(&s3->query))) {
+        enum s3_error error = authenticate_v4(s3, ret_detail);
+        return error == S3_OK && s3->sigv4.is_presigned ? take_headers_of_query(s3, ret_detail)
+                                                        : error;
+    }
     if (header == NULL && sigv2_is_presigned(&s3->query))
         return authenticate_v2(s3, ret_detail);
     if (header == NULL)

@@ -77,6 +77,7 @@ void gw_query_release(struct gw_query *query)
         free(query->parameters[i].value);
     }
     free(query->parameters);
+    free(query->headers);
     *query = (struct gw_query){0};
 }
 
@@ -92,4 +93,59 @@ const char *gw_query_get(const struct gw_query *query, const char *name)
 bool gw_query_has(const struct gw_query *query, const char *name)
 {
     return gw_query_get(query, name) != NULL;
+}
+
+/* Parameters of the signature itself, and what says something about a body. */
+static bool is_hoisted(const char *name)
+{
+    static const char checksum[] = "x-amz-checksum-";
+    static const char *const others[] = {
+        "x-amz-algorithm",      "x-amz-credential", "x-amz-date",
+        "x-amz-expires",        "x-amz-signature",  "x-amz-signedheaders",
+        "x-amz-content-sha256", "x-amz-trailer",    "x-amz-decoded-content-length",
+    };
+    if (!gw_starts_with_ignoring_case(name, "x-amz-"))
+        return false;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (gw_is_equal_ignoring_case(name, others[i]))
+            return false;
+    }
+    const char *kind = name + strlen(checksum);
+    return !gw_starts_with_ignoring_case(name, checksum) ||
+           gw_is_equal_ignoring_case(kind, "mode") || gw_is_equal_ignoring_case(kind, "type") ||
+           gw_is_equal_ignoring_case(kind, "algorithm");
+}
+
+static bool can_be_header(const struct gw_parameter *parameter)
+{
+    const char *value = parameter->value;
+    for (; *value != '\0'; value++) {
+        uint8_t c = (uint8_t)*value;
+        if (c != '\t' && (c < 0x20 || c == 0x7f))
+            return false;
+    }
+    return gw_is_token(parameter->name);
+}
+
+bool gw_query_hoist(struct gw_query *query, const struct gw_request *request,
+                    struct gw_request *ret_request)
+{
+    size_t count = request->header_count;
+    struct gw_header *headers = gw_zalloc((count + query->count) * sizeof *headers);
+    if (count > 0)
+        memcpy(headers, request->headers, count * sizeof *headers);
+    free(query->headers);
+    query->headers = headers;
+    for (size_t i = 0; i < query->count; i++) {
+        const struct gw_parameter *parameter = &query->parameters[i];
+        if (!is_hoisted(parameter->name) || gw_header(request, parameter->name) != NULL)
+            continue;
+        if (!can_be_header(parameter))
+            return false;
+        headers[count++] = (struct gw_header){.name = parameter->name, .value = parameter->value};
+    }
+    *ret_request = *request;
+    ret_request->headers = headers;
+    ret_request->header_count = count;
+    return true;
 }

@@ -30,6 +30,7 @@ struct gw_parameter {
 struct gw_query {
     struct gw_parameter *parameters;
     size_t count;
+    struct gw_header *headers; /* of gw_query_hoist */
 };
 enum { GW_PARAMETERS_MAX = 128 };
 /* False: a broken escape, a NUL, too many. Release in every case. */
@@ -38,5 +39,11 @@ void gw_query_release(struct gw_query *query);
 /* NULL if absent. */
 const char *gw_query_get(const struct gw_query *query, const char *name);
 bool gw_query_has(const struct gw_query *query, const char *name);
+/* A presigned request may carry headers of S3 (x-amz-NAME) as parameters, which the signature
+ * covers: makes a request that has them as headers too. A header that is there goes before the
+ * parameter of its name; checksums of a body stay out, since signers of URLs take them of nothing.
+ * *ret_request borrows from both. False: a value that no header can have. */
+bool gw_query_hoist(struct gw_query *query, const struct gw_request *request,
+                    struct gw_request *ret_request);
 
 #endif

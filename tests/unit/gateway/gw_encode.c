@@ -116,6 +116,39 @@ START_TEST(queries_are_split_and_decoded)
 }
 END_TEST
 
+START_TEST(parameters_of_a_signed_url_become_headers)
+{
+    const struct gw_header sent[] = {{"Host", "h"}, {"X-Amz-Meta-Both", "header"}};
+    struct gw_request request = {
+        .method = "PUT", .path = "/b/k", .query = "", .headers = sent, .header_count = 2};
+    struct gw_request hoisted;
+    struct gw_query query;
+    ck_assert(
+        gw_query_parse("X-Amz-Algorithm=a&X-Amz-Content-Sha256=b&x-amz-checksum-crc32=AAAAAA=="
+                       "&x-amz-checksum-algorithm=CRC32&x-amz-meta-a=b%20c&x-id=PutObject"
+                       "&x-amz-meta-both=parameter&x-amz-sdk-checksum-algorithm=CRC32",
+                       &query));
+    ck_assert(gw_query_hoist(&query, &request, &hoisted));
+    ck_assert_str_eq(hoisted.path, "/b/k");
+    ck_assert_str_eq(gw_header(&hoisted, "host"), "h");
+    ck_assert_str_eq(gw_header(&hoisted, "x-amz-meta-a"), "b c");
+    ck_assert_str_eq(gw_header(&hoisted, "x-amz-meta-both"), "header");
+    ck_assert_uint_eq(gw_header_count(&hoisted, "x-amz-meta-both"), 1);
+    ck_assert_str_eq(gw_header(&hoisted, "x-amz-checksum-algorithm"), "CRC32");
+    ck_assert_ptr_null(gw_header(&hoisted, "x-amz-checksum-crc32"));
+    ck_assert_ptr_null(gw_header(&hoisted, "x-amz-algorithm"));
+    ck_assert_ptr_null(gw_header(&hoisted, "x-amz-content-sha256"));
+    ck_assert_ptr_null(gw_header(&hoisted, "x-id"));
+    gw_query_release(&query);
+    ck_assert(gw_query_parse("x-amz-meta-a=b%0d%0aX-Other:%20c", &query));
+    ck_assert(!gw_query_hoist(&query, &request, &hoisted));
+    gw_query_release(&query);
+    ck_assert(gw_query_parse("x-amz-meta-a%20b=c", &query));
+    ck_assert(!gw_query_hoist(&query, &request, &hoisted));
+    gw_query_release(&query);
+}
+END_TEST
+
 START_TEST(secrets_compare_by_all_their_bytes)
 {
     ck_assert(gw_secret_equal("abc", "abc"));
@@ -139,4 +172,5 @@ END_TEST
 SUITE_MAIN("gw_encode", percent_encoding_goes_there_and_back, broken_escapes_are_refused,
            base64_of_the_rfc, bad_base64_is_refused, hexadecimal_is_exact_in_length,
            numbers_refuse_signs_blanks_and_overflow, queries_are_split_and_decoded,
-           secrets_compare_by_all_their_bytes, errors_carry_the_names_of_s3)
+           parameters_of_a_signed_url_become_headers, secrets_compare_by_all_their_bytes,
+           errors_carry_the_names_of_s3)
