@@ -225,6 +225,9 @@ def bodies():
     expect("damaged chunk", put("kept", body, form=CHUNKS, damage="chunk"), 403, "SignatureDoesNotMatch")
     expect("cut stream", put("kept", body, form=TRAILER, trailer=trailer, damage="cut"), 400, "IncompleteBody")
     expect("wrong trailer", put("kept", body, form=TRAILER, trailer=("x-amz-checksum-crc32", "AAAAAA==")), 400, "BadDigest")
+    for form in (TRAILER, SIGNED_TRAILER):
+        expect("trailer that was not announced", put("kept", body, form=form, trailer=trailer, damage="unannounced"), 400,
+               "MalformedTrailerError")
     expect("bad trailer", put("kept", body, form=TRAILER, trailer=("x-amz-checksum-crc32", "!!")), 400, "InvalidRequest")
     expect("wrong checksum", put("kept", headers={"x-amz-checksum-crc32": "AAAAAA=="}), 400, "BadDigest")
     expect("bad checksum", put("kept", headers={"x-amz-checksum-crc32": "AAAA"}), 400, "InvalidRequest")

@@ -125,7 +125,7 @@ class Client:
         if is_chunked:
             signed["x-amz-decoded-content-length"] = str(len(body))
             signed["content-encoding"] = "aws-chunked"
-            if trailer:
+            if trailer and damage != "unannounced":
                 signed["x-amz-trailer"] = trailer[0]
         signature, names, scope = self.signature(method, path, query, signed, payload, stamp)
         signed["authorization"] = (f"AWS4-HMAC-SHA256 Credential={self.access_key}/{scope},SignedHeaders={names},"

@@ -228,6 +228,21 @@ static bool is_nothing(const struct s3 *s3)
             memcmp(rules->sha256, sha256_of_nothing, sizeof sha256_of_nothing) == 0);
 }
 
+/* A checksum at the end that was not announced, or was sent twice: nobody would compare it. */
+static bool has_stray_checksum(const struct body_rules *rules)
+{
+    const struct aws_chunked *decoder = &rules->decoder;
+    const char *announced =
+        rules->is_checksum_in_trailer ? gw_checksum_header(rules->checksum_kind) : "";
+    size_t good = 0;
+    for (size_t i = 0; rules->is_aws_chunked && i < decoder->trailer_count; i++) {
+        const char *name = decoder->trailers[i].name;
+        if (gw_starts_with(name, "x-amz-checksum-") && (strcmp(name, announced) != 0 || ++good > 1))
+            return true;
+    }
+    return false;
+}
+
 enum s3_error body_end(struct s3 *s3, const char **ret_detail)
 {
     struct body_rules *rules = &s3->body;
@@ -242,6 +257,8 @@ enum s3_error body_end(struct s3 *s3, const char **ret_detail)
         return S3_IncompleteBody;
     if (rules->decoded_length != UINT64_MAX && s3->sink.length != rules->decoded_length)
         return S3_IncompleteBody;
+    if (has_stray_checksum(rules))
+        return S3_MalformedTrailerError;
     if (rules->is_checksum_in_trailer) {
         const char *value =
             aws_chunked_trailer(&rules->decoder, gw_checksum_header(rules->checksum_kind));
