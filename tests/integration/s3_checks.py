@@ -194,6 +194,8 @@ def listing():
         expect("max-keys " + wrong, client.request("GET", "listing", parameters={"max-keys": wrong}), 400, "InvalidArgument")
     expect("bad token", client.request("GET", "listing", parameters={"list-type": "2", "continuation-token": "!"}), 400,
            "InvalidArgument")
+    answer = client.request("GET", "listing", parameters={"prefix": b"\xff", "marker": b"\xc3("})
+    check("parameters that are not UTF-8", answer.status == 200 and ET.fromstring(answer.body) is not None)
     expect("bad encoding", client.request("GET", "listing", parameters={"encoding-type": "x"}), 400, "InvalidArgument")
     expect("missing bucket", client.request("GET", "missing-bucket"), 404, "NoSuchBucket")
     expect("missing bucket, no keys", client.request("GET", "missing-bucket", parameters={"max-keys": "0"}), 404, "NoSuchBucket")
@@ -401,6 +403,8 @@ def framing():
     check("odd coding", raw(head + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n").startswith(b"HTTP/1.1 400"))
     check("bad length", raw(head + b"Content-Length: -3\r\n\r\n").startswith(b"HTTP/1.1 400"))
     check("no host", raw(b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400"))
+    document = raw(b"GET /checks/\xff%ff HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").partition(b"\r\n\r\n")[2]
+    check("a path that is not UTF-8", ET.fromstring(document).findtext("Code") == "InvalidURI")
     check("no HTTP", raw(b"nonsense\r\n\r\n")[:12] in (b"HTTP/1.1 400", b"HTTP/1.0 400", b""))
     check("huge header", raw(b"GET / HTTP/1.1\r\nHost: h\r\nX-A: " + b"a" * 200_000 + b"\r\n\r\n")[:10] in (b"HTTP/1.1 4", b""))
     refused = raw(head + b"Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n")

@@ -17,6 +17,19 @@ START_TEST(values_are_escaped)
 }
 END_TEST
 
+START_TEST(what_is_not_utf8_does_not_break_a_document)
+{
+    struct text text;
+    text_init(&text);
+    gw_xml_element(&text, "Resource", "/\xff<\xc3\xa9");
+    ck_assert_str_eq(text_cstr(&text), "<Resource>/&#65533;&lt;&#65533;&#65533;</Resource>");
+    text_clear(&text);
+    gw_xml_element(&text, "Prefix", "\xc3");
+    ck_assert_str_eq(text_cstr(&text), "<Prefix>&#65533;</Prefix>");
+    text_release(&text);
+}
+END_TEST
+
 START_TEST(delete_is_read)
 {
     struct gw_delete request;
@@ -129,7 +142,7 @@ START_TEST(create_bucket_names_a_location)
 }
 END_TEST
 
-SUITE_MAIN("gw_xml", values_are_escaped, delete_is_read,
+SUITE_MAIN("gw_xml", values_are_escaped, what_is_not_utf8_does_not_break_a_document, delete_is_read,
            conditions_of_a_delete_by_time_or_size_are_noticed, bad_deletes_are_refused,
            more_than_a_thousand_objects_are_refused, text_is_bounded,
            create_bucket_names_a_location)
