@@ -93,6 +93,13 @@ def objects():
         check("Content-Range", answer.headers["content-range"] == f"bytes {start}-{end - 1}/300000")
     for header in ["bytes=5-4", "bytes=a-b", "bytes=0-1,3-4", "rows=1-2"]:
         expect("ignored range " + header, get("object", headers={"Range": header}), 200)
+    modified = answer.headers["last-modified"]
+    for known, status in [(f'"{answer.etag()}"', 206), (modified, 206), ('"another"', 200), ("Sat, 01 Jan 2000 00:00:00 GMT", 200)]:
+        for header, start, end in [("bytes=10-19", 10, 20), ("bytes=-5", 299995, 300000)]:
+            answer = expect("If-Range", get("object", headers={"Range": header, "If-Range": known}), status)
+            check("part or all", answer.body == (body[start:end] if status == 206 else body))
+        head = client.request("HEAD", "checks", "object", headers={"Range": "bytes=0-9", "If-Range": known})
+        expect("If-Range of a head", head, status)
     answer = expect("range beyond", get("object", headers={"Range": "bytes=300000-"}), 416, "InvalidRange")
     check("says the size", answer.headers["content-range"] == "bytes */300000")
     expect("empty", put("empty", b""), 200)

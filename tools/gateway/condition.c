@@ -67,3 +67,14 @@ enum s3_error gw_read_conditions_check(const struct gw_read_conditions *conditio
     }
     return S3_OK;
 }
+
+bool gw_if_range_holds(const char *value, const char *etag, uint64_t mtime_ms)
+{
+    int64_t date = 0;
+    size_t length = strlen(etag);
+    if (gw_http_time_parse(value, &date))
+        return date == (int64_t)(mtime_ms / 1000);
+    if (*value == '"' && strncmp(value + 1, etag, length) == 0)
+        return strcmp(value + 1 + length, "\"") == 0;
+    return strcmp(value, etag) == 0; /* without quotes, as some clients have it; W/ never */
+}

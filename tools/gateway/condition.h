@@ -21,5 +21,8 @@ struct gw_read_conditions gw_read_conditions_of(const struct gw_request *request
 /* S3_OK, S3_PreconditionFailed, or S3_NotModified. A date that cannot be read counts as absent. */
 enum s3_error gw_read_conditions_check(const struct gw_read_conditions *conditions,
                                        const char *etag, uint64_t mtime_ms);
+/* If-Range: an ETag or a date. False: the object is another one than the client knows, or may be;
+ * then it gets all of it instead of the range. */
+bool gw_if_range_holds(const char *value, const char *etag, uint64_t mtime_ms);
 
 #endif

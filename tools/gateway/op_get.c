@@ -71,6 +71,22 @@ static bool find_part(struct s3 *s3, struct wanted *wanted, struct catena_info *
     return is_there;
 }
 
+/* The range is for those who know the rest of this very object (a download that goes on). */
+static void apply_if_range(const struct s3 *s3, struct wanted *wanted,
+                           const struct catena_info *info)
+{
+    const char *value = gw_header(s3->request, "if-range");
+    struct gw_meta meta;
+    if (value == NULL || !wanted->has_range)
+        return;
+    s3_decode_meta(info, &meta);
+    if (!gw_if_range_holds(value, meta.etag, info->mtime_ms)) {
+        wanted->has_range = false;
+        wanted->range = (struct gw_range){.length = UINT64_MAX};
+    }
+    gw_meta_release(&meta);
+}
+
 static void add_content_headers(struct s3 *s3, const struct gw_meta *meta)
 {
     for (int i = 0; i < GW_CONTENT_COUNT; i++) {
@@ -192,10 +208,12 @@ void op_head_resume(struct s3 *s3)
 {
     struct wanted wanted;
     (void)read_wanted(s3, &wanted); /* without a part it cannot fail */
-    if (s3->early.status != CATENA_OK)
+    if (s3->early.status != CATENA_OK) {
         s3_fail_status(s3, s3->early.status);
-    else
-        respond_head(s3, &wanted, &s3->early.info);
+        return;
+    }
+    apply_if_range(s3, &wanted, &s3->early.info);
+    respond_head(s3, &wanted, &s3->early.info);
 }
 
 void op_head_object(struct s3 *s3)
@@ -218,6 +236,7 @@ void op_head_object(struct s3 *s3)
             return;
         }
     }
+    apply_if_range(s3, &wanted, &info);
     respond_head(s3, &wanted, &info);
     catena_info_release(&info);
 }
@@ -227,32 +246,45 @@ static bool is_same_version(const struct catena_info *a, const struct catena_inf
     return a->version.epoch == b->version.epoch && a->version.lsn == b->version.lsn;
 }
 
-/* A suffix range needs the size, a part its place, before the stream can be opened; the version
- * that was looked at is then read, or the whole is tried again. False: the request is answered. */
+/* Looks at the object, if that decides what is read of it. A suffix range needs the size, a part
+ * its place, If-Range the ETag. False: the request is answered. */
+static bool look(struct s3 *s3, struct wanted *wanted, struct catena_info *seen, bool *ret_looked)
+{
+    const struct gw_route *route = &s3->route;
+    bool has_condition = wanted->has_range && gw_header(s3->request, "if-range") != NULL;
+    *ret_looked = wanted->part != 0 || wanted->range.is_suffix || has_condition;
+    if (wanted->part != 0)
+        return find_part(s3, wanted, seen);
+    if (!*ret_looked)
+        return true;
+    enum catena_status status =
+        catena_stat(s3->gateway->client, route->bucket, route->key, route->key_length, NULL, seen);
+    if (status != CATENA_OK)
+        s3_fail_status(s3, status);
+    else
+        apply_if_range(s3, wanted, seen);
+    return status == CATENA_OK;
+}
+
+/* The version that was looked at is then read, or the whole is tried again. False: the request is
+ * answered. */
 static bool open_download(struct s3 *s3, struct wanted *wanted, struct catena_info *info)
 {
-    struct catena_client *client = s3->gateway->client;
     const struct gw_route *route = &s3->route;
     for (int i = 0; i < MOVED_TRIES; i++) {
         struct catena_info seen = {0};
-        enum catena_status status = CATENA_OK;
-        bool has_looked = wanted->part != 0 || wanted->range.is_suffix;
+        bool has_looked = false;
+        if (!look(s3, wanted, &seen, &has_looked))
+            return false;
         uint64_t offset = wanted->range.offset;
         uint64_t length = wanted->range.length;
-        if (wanted->part != 0) {
-            if (!find_part(s3, wanted, &seen))
-                return false;
-            offset = wanted->range.offset;
-            length = wanted->range.length;
-        } else if (wanted->range.is_suffix) {
-            status = catena_stat(client, route->bucket, route->key, route->key_length, NULL, &seen);
-            offset = 0;
+        if (wanted->range.is_suffix) {
             length = 0;
             (void)gw_range_fit(&wanted->range, seen.size, &offset, &length);
         }
-        if (status == CATENA_OK)
-            status = catena_get_stream_open(client, route->bucket, route->key, route->key_length,
-                                            offset, length, NULL, &s3->download, info);
+        enum catena_status status =
+            catena_get_stream_open(s3->gateway->client, route->bucket, route->key,
+                                   route->key_length, offset, length, NULL, &s3->download, info);
         bool is_right = !has_looked || is_same_version(info, &seen);
         catena_info_release(&seen);
         if (status != CATENA_OK) {

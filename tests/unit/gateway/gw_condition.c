@@ -56,5 +56,23 @@ START_TEST(last_modified_has_the_resolution_of_a_second)
 }
 END_TEST
 
-SUITE_MAIN("gw_condition", etags_match_with_and_without_quotes_and_in_lists,
-           precedence_is_that_of_http, last_modified_has_the_resolution_of_a_second)
+START_TEST(a_range_is_kept_for_the_same_object_only)
+{
+    const uint64_t mtime_ms = 784111777123; /* Sun, 06 Nov 1994 08:49:37 GMT */
+    ck_assert(gw_if_range_holds("\"abc\"", "abc", mtime_ms));
+    ck_assert(gw_if_range_holds("abc", "abc", mtime_ms));
+    ck_assert(gw_if_range_holds("Sun, 06 Nov 1994 08:49:37 GMT", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("\"abd\"", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("\"abcd\"", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("\"abc", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("W/\"abc\"", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("*", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("Sun, 06 Nov 1994 08:49:36 GMT", "abc", mtime_ms));
+    ck_assert(!gw_if_range_holds("Sun, 06 Nov 1994 08:49:38 GMT", "abc", mtime_ms));
+}
+END_TEST
+
+SUITE_MAIN("gw_condition", a_range_is_kept_for_the_same_object_only,
+           etags_match_with_and_without_quotes_and_in_lists, precedence_is_that_of_http,
+           last_modified_has_the_resolution_of_a_second)
