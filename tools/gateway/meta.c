@@ -25,22 +25,28 @@ static const uint8_t magic[4] = {'S', '3', 0, 1};
 
 /* ---- from headers ---- */
 
-/* "aws-chunked, gzip" -> "gzip" */
-static char *without_aws_chunked(const char *value)
+/* The codings of all headers of the name, but for that of the transfer: "aws-chunked, gzip" ->
+ * "gzip". SDKs add theirs as a header of its own. */
+static char *read_codings(const struct gw_request *request)
 {
     struct text text;
     text_init(&text);
-    while (*value != '\0') {
-        value += strspn(value, " ,\t");
-        size_t length = strcspn(value, ",");
-        size_t trimmed = length;
-        while (trimmed > 0 && (value[trimmed - 1] == ' ' || value[trimmed - 1] == '\t'))
-            trimmed--;
-        bool is_ours =
-            trimmed == strlen("aws-chunked") && gw_starts_with_ignoring_case(value, "aws-chunked");
-        if (trimmed > 0 && !is_ours)
-            text_append(&text, "%s%.*s", text.length == 0 ? "" : ",", (int)trimmed, value);
-        value += length;
+    for (size_t i = 0; i < request->header_count; i++) {
+        const char *value = request->headers[i].value;
+        if (!gw_is_equal_ignoring_case(request->headers[i].name, "content-encoding"))
+            continue;
+        while (*value != '\0') {
+            value += strspn(value, " ,\t");
+            size_t length = strcspn(value, ",");
+            size_t trimmed = length;
+            while (trimmed > 0 && (value[trimmed - 1] == ' ' || value[trimmed - 1] == '\t'))
+                trimmed--;
+            bool is_ours = trimmed == strlen("aws-chunked") &&
+                           gw_starts_with_ignoring_case(value, "aws-chunked");
+            if (trimmed > 0 && !is_ours)
+                text_append(&text, "%s%.*s", text.length == 0 ? "" : ",", (int)trimmed, value);
+            value += length;
+        }
     }
     char *result = text.length == 0 ? NULL : gw_copy_bytes(text.data, text.length);
     text_release(&text);
@@ -76,10 +82,10 @@ enum s3_error gw_meta_from_headers(const struct gw_request *request, struct gw_m
     *ret_meta = (struct gw_meta){0};
     for (int i = 0; i < GW_CONTENT_COUNT; i++) {
         const char *value = gw_header(request, gw_content_headers[i]);
-        if (value == NULL || *value == '\0')
-            continue;
-        ret_meta->content[i] =
-            i == GW_CONTENT_ENCODING ? without_aws_chunked(value) : gw_copy(value);
+        if (i == GW_CONTENT_ENCODING)
+            ret_meta->content[i] = read_codings(request);
+        else if (value != NULL && *value != '\0')
+            ret_meta->content[i] = gw_copy(value);
     }
     size_t total = 0;
     for (size_t i = 0; i < request->header_count; i++) {

@@ -48,6 +48,19 @@ START_TEST(aws_chunked_alone_leaves_no_encoding)
 }
 END_TEST
 
+START_TEST(encodings_of_several_headers_are_one_list)
+{
+    const struct gw_header headers[] = {{"Content-Encoding", "aws-chunked"},
+                                        {"content-encoding", "br , gzip"},
+                                        {"Content-Encoding", "AWS-Chunked,zstd"}};
+    struct gw_request request = {.headers = headers, .header_count = 3};
+    struct gw_meta meta;
+    ck_assert_int_eq(gw_meta_from_headers(&request, &meta), S3_OK);
+    ck_assert_str_eq(meta.content[GW_CONTENT_ENCODING], "br,gzip,zstd");
+    gw_meta_release(&meta);
+}
+END_TEST
+
 START_TEST(tags_and_composite_checksums_come_back)
 {
     const struct gw_header headers[] = {{"X-Amz-Tagging", "colour=blue&empty="}};
@@ -172,6 +185,7 @@ END_TEST
 
 SUITE_MAIN("gw_meta", headers_come_back_from_the_blob, tags_and_composite_checksums_come_back,
            a_blob_without_the_newer_records_is_read_as_before, aws_chunked_alone_leaves_no_encoding,
-           user_metadata_over_two_kibibytes_is_refused, names_that_are_no_headers_are_refused,
+           encodings_of_several_headers_are_one_list, user_metadata_over_two_kibibytes_is_refused,
+           names_that_are_no_headers_are_refused,
            an_object_of_another_writer_gets_an_etag_that_is_no_md5,
            damaged_blobs_are_read_as_far_as_they_go, what_does_not_fit_is_said)
