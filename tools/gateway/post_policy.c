@@ -56,31 +56,36 @@ static enum s3_error check_expiration(struct check *check, const cJSON *root, ui
 
 /* ---- conditions ---- */
 
-/* The value that the form has for that name, which counts as mentioned; NULL if none. */
-static const char *mention(struct check *check, const char *name)
+static bool is_held(const char *value, const char *wanted, bool is_prefix)
 {
-    const char *value = NULL;
+    return is_prefix ? gw_starts_with(value, wanted) : strcmp(value, wanted) == 0;
+}
+
+/* Every field of that name, which counts as mentioned, has to hold: some are joined when they are
+ * sent twice. The first `key` is the one that counts, with the name of the file in it. */
+static bool holds(struct check *check, const char *name, const char *wanted, bool is_prefix)
+{
+    bool is_key = gw_is_equal_ignoring_case(name, "key");
+    bool is_there = false;
+    bool is_good = true;
     if (gw_is_equal_ignoring_case(name, "bucket")) {
         check->is_bucket_mentioned = true;
-        return check->bucket;
+        return is_held(check->bucket, wanted, is_prefix);
     }
     for (size_t i = 0; i < check->field_count; i++) {
         if (!gw_is_equal_ignoring_case(check->fields[i].name, name))
             continue;
+        const char *value = is_key && !is_there ? check->key : check->fields[i].value;
+        is_good = is_good && is_held(value, wanted, is_prefix);
         check->are_mentioned[i] = true;
-        if (value == NULL)
-            value = check->fields[i].value;
+        is_there = true;
     }
-    return value != NULL && gw_is_equal_ignoring_case(name, "key") ? check->key : value;
+    return is_there ? is_good : is_prefix && *wanted == '\0';
 }
 
 static enum s3_error hold(struct check *check, const char *name, const char *wanted, bool is_prefix)
 {
-    const char *value = mention(check, name);
-    bool is_good = value != NULL
-                       ? (is_prefix ? gw_starts_with(value, wanted) : strcmp(value, wanted) == 0)
-                       : is_prefix && *wanted == '\0';
-    if (is_good)
+    if (holds(check, name, wanted, is_prefix))
         return S3_OK;
     check->detail = "Invalid according to Policy: Policy Condition failed.";
     return S3_AccessDenied;

@@ -16,16 +16,21 @@ static const struct gw_header fields[] = {
 static struct gw_post_policy policy;
 static const char *detail;
 
-static enum s3_error check(const char *json)
+static enum s3_error check_fields(const char *json, const struct gw_header *form, size_t count)
 {
     char *base64 = gw_zalloc(4 * strlen(json) / 3 + 8);
     gw_base64_encode((const uint8_t *)json, strlen(json), base64);
     detail = NULL;
-    enum s3_error error = gw_post_policy_check(base64, fields, sizeof fields / sizeof fields[0],
-                                               "b", "user/me.txt", NOW, &policy, &detail);
+    enum s3_error error =
+        gw_post_policy_check(base64, form, count, "b", "user/me.txt", NOW, &policy, &detail);
     free(base64);
     ck_assert_msg(error == S3_OK || detail != NULL, "%s", json);
     return error;
+}
+
+static enum s3_error check(const char *json)
+{
+    return check_fields(json, fields, sizeof fields / sizeof fields[0]);
 }
 
 START_TEST(a_policy_that_mentions_all_is_obeyed)
@@ -52,6 +57,19 @@ START_TEST(conditions_that_do_not_hold_are_denied)
     ck_assert_int_eq(check("{" END ",\"conditions\":[{\"bucket\":\"other\"},"
                            "{\"key\":\"user/me.txt\"}," OTHERS "]}"),
                      S3_AccessDenied);
+}
+END_TEST
+
+START_TEST(a_field_that_is_sent_twice_has_to_hold_twice)
+{
+    const struct gw_header twice[] = {
+        {"key", "user/${filename}"}, {"x-amz-meta-a", "1"}, {"X-Amz-Meta-A", "2"}};
+    const char *exact = POLICY("[\"starts-with\",\"$key\",\"\"],{\"x-amz-meta-a\":\"1\"}");
+    const char *any =
+        POLICY("[\"starts-with\",\"$key\",\"user/\"],[\"starts-with\",\"$x-amz-meta-a\",\"\"]");
+    ck_assert_int_eq(check_fields(exact, twice, 2), S3_OK);
+    ck_assert_int_eq(check_fields(exact, twice, 3), S3_AccessDenied);
+    ck_assert_int_eq(check_fields(any, twice, 3), S3_OK);
 }
 END_TEST
 
@@ -104,5 +122,6 @@ START_TEST(invalid_policies_are_refused)
 END_TEST
 
 SUITE_MAIN("gw_post_policy", a_policy_that_mentions_all_is_obeyed,
-           conditions_that_do_not_hold_are_denied, what_the_policy_does_not_mention_is_denied,
-           expired_policies_are_denied, invalid_policies_are_refused)
+           conditions_that_do_not_hold_are_denied, a_field_that_is_sent_twice_has_to_hold_twice,
+           what_the_policy_does_not_mention_is_denied, expired_policies_are_denied,
+           invalid_policies_are_refused)
