@@ -62,20 +62,21 @@ static bool is_held(const char *value, const char *wanted, bool is_prefix)
 }
 
 /* Every field of that name, which counts as mentioned, has to hold: some are joined when they are
- * sent twice. The first `key` is the one that counts, with the name of the file in it. */
+ * sent twice. The first `key` is the one that counts, with the name of the file in it. A field
+ * `bucket` is what some SDKs send along; the bucket is that of the request. */
 static bool holds(struct check *check, const char *name, const char *wanted, bool is_prefix)
 {
+    bool is_bucket = gw_is_equal_ignoring_case(name, "bucket");
     bool is_key = gw_is_equal_ignoring_case(name, "key");
-    bool is_there = false;
-    bool is_good = true;
-    if (gw_is_equal_ignoring_case(name, "bucket")) {
-        check->is_bucket_mentioned = true;
-        return is_held(check->bucket, wanted, is_prefix);
-    }
+    bool is_there = is_bucket;
+    bool is_good = !is_bucket || is_held(check->bucket, wanted, is_prefix);
+    check->is_bucket_mentioned = check->is_bucket_mentioned || is_bucket;
     for (size_t i = 0; i < check->field_count; i++) {
         if (!gw_is_equal_ignoring_case(check->fields[i].name, name))
             continue;
         const char *value = is_key && !is_there ? check->key : check->fields[i].value;
+        if (is_bucket)
+            is_good = is_good && strcmp(value, check->bucket) == 0;
         is_good = is_good && is_held(value, wanted, is_prefix);
         check->are_mentioned[i] = true;
         is_there = true;

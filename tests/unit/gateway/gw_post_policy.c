@@ -73,6 +73,20 @@ START_TEST(a_field_that_is_sent_twice_has_to_hold_twice)
 }
 END_TEST
 
+START_TEST(the_form_may_name_the_bucket_of_the_request)
+{
+    const struct gw_header right[] = {{"key", "user/me.txt"}, {"bucket", "b"}};
+    const struct gw_header wrong[] = {{"key", "user/me.txt"}, {"bucket", "c"}};
+    const char *json = POLICY("{\"key\":\"user/me.txt\"}");
+    const char *any = "{" END ",\"conditions\":[[\"starts-with\",\"$bucket\",\"\"],"
+                      "{\"key\":\"user/me.txt\"}]}";
+    ck_assert_int_eq(check_fields(json, right, 2), S3_OK);
+    ck_assert_int_eq(check_fields(json, wrong, 2), S3_AccessDenied);
+    ck_assert_int_eq(check_fields(any, right, 2), S3_OK);
+    ck_assert_int_eq(check_fields(any, wrong, 2), S3_AccessDenied);
+}
+END_TEST
+
 START_TEST(what_the_policy_does_not_mention_is_denied)
 {
     ck_assert_int_eq(check(POLICY(OTHERS)), S3_AccessDenied); /* key */
@@ -123,5 +137,5 @@ END_TEST
 
 SUITE_MAIN("gw_post_policy", a_policy_that_mentions_all_is_obeyed,
            conditions_that_do_not_hold_are_denied, a_field_that_is_sent_twice_has_to_hold_twice,
-           what_the_policy_does_not_mention_is_denied, expired_policies_are_denied,
-           invalid_policies_are_refused)
+           the_form_may_name_the_bucket_of_the_request, what_the_policy_does_not_mention_is_denied,
+           expired_policies_are_denied, invalid_policies_are_refused)
