@@ -253,6 +253,8 @@ def bodies():
     expect("crc64nvme", put("sum", b"123456789", headers={"x-amz-checksum-crc64nvme": "rosUhgp5mIg="}), 200)
     expect("crc32c", put("sum", b"123456789", headers={"x-amz-checksum-crc32c": "4waSgw=="}), 200)
     expect("metadata of 2 KiB", put("meta", headers={"x-amz-meta-a": "v" * 2047}), 200)
+    expect("many names", put("meta", headers={f"x-amz-meta-{'n' * 20}-{i:02}": "v" for i in range(80)}), 200)
+    check("all are there", sum(name.startswith("x-amz-meta-") for name in get("meta").headers) == 80)
     expect("metadata over 2 KiB", put("meta", headers={"x-amz-meta-a": "v" * 2048}), 400, "MetadataTooLarge")
     for header in ("x-amz-server-side-encryption", "x-amz-object-lock-mode", "x-amz-website-redirect-location"):
         expect("refused " + header, put("kept", headers={header: "AES256"}), 501, "NotImplemented")

@@ -93,29 +93,39 @@ static void append_value(const char *value, struct text *out)
     }
 }
 
-static void append_headers(const struct gw_request *request, const char *names, struct text *out)
+/* The first name of the list, which then begins with the next one. */
+static struct slice take_name(struct slice *names)
 {
-    while (*names != '\0') {
-        char name[256];
-        size_t length = strcspn(names, ";");
-        if (length < sizeof name) {
-            memcpy(name, names, length);
-            name[length] = '\0';
-            text_append_bytes(out, slice_of(name, length));
-            append(out, ":");
-            bool is_first = true;
-            for (size_t i = 0; i < request->header_count; i++) {
-                if (!gw_is_equal_ignoring_case(request->headers[i].name, name))
-                    continue;
-                if (!is_first)
-                    append(out, ",");
-                append_value(request->headers[i].value, out);
-                is_first = false;
-            }
-            append(out, "\n");
+    const uint8_t *end = names->length == 0 ? NULL : memchr(names->data, ';', names->length);
+    size_t length = end == NULL ? names->length : (size_t)(end - names->data);
+    struct slice name = slice_of(names->data, length);
+    size_t used = end == NULL ? length : length + 1;
+    *names = slice_of(names->data + used, names->length - used);
+    return name;
+}
+
+static bool is_named(const char *header, struct slice name)
+{
+    return strlen(header) == name.length &&
+           gw_starts_with_ignoring_case((const char *)name.data, header);
+}
+
+static void append_headers(const struct gw_request *request, struct slice names, struct text *out)
+{
+    while (names.length > 0) {
+        struct slice name = take_name(&names);
+        text_append_bytes(out, name);
+        append(out, ":");
+        bool is_first = true;
+        for (size_t i = 0; i < request->header_count; i++) {
+            if (!is_named(request->headers[i].name, name))
+                continue;
+            if (!is_first)
+                append(out, ",");
+            append_value(request->headers[i].value, out);
+            is_first = false;
         }
-        names += length;
-        names += *names == ';' ? 1 : 0;
+        append(out, "\n");
     }
 }
 
@@ -132,7 +142,7 @@ void sigv4_canonical_request(const struct gw_request *request, const struct sigv
     append(out, "\n");
     append_headers(request, sigv4->signed_headers, out);
     append(out, "\n");
-    append(out, sigv4->signed_headers);
+    text_append_bytes(out, sigv4->signed_headers);
     append(out, "\n");
     append(out, sigv4->content_sha256);
 }
@@ -266,8 +276,7 @@ static bool parse_authorization(const char *header, struct sigv4 *sigv4, const c
             has_credential = true;
             *ret_detail = "the authorization header lacks Credential, SignedHeaders or Signature";
         } else if (gw_starts_with(cursor, "SignedHeaders=")) {
-            if (!put(sigv4->signed_headers, sizeof sigv4->signed_headers, cursor + 14, length - 14))
-                return false;
+            sigv4->signed_headers = slice_of(cursor + 14, length - 14);
         } else if (gw_starts_with(cursor, "Signature=")) {
             if (!put(sigv4->signature, sizeof sigv4->signature, cursor + 10, length - 10))
                 return false;
@@ -276,19 +285,15 @@ static bool parse_authorization(const char *header, struct sigv4 *sigv4, const c
         }
         cursor += length;
     }
-    return has_credential && sigv4->signed_headers[0] != '\0' && sigv4->signature[0] != '\0';
+    return has_credential && sigv4->signed_headers.length > 0 && sigv4->signature[0] != '\0';
 }
 
 static bool is_signed(const struct sigv4 *sigv4, const char *name)
 {
-    const char *cursor = sigv4->signed_headers;
-    size_t wanted = strlen(name);
-    while (*cursor != '\0') {
-        size_t length = strcspn(cursor, ";");
-        if (length == wanted && gw_starts_with_ignoring_case(cursor, name))
+    struct slice names = sigv4->signed_headers;
+    while (names.length > 0) {
+        if (is_named(name, take_name(&names)))
             return true;
-        cursor += length;
-        cursor += *cursor == ';' ? 1 : 0;
     }
     return false;
 }
@@ -383,7 +388,7 @@ static enum s3_error parse_query_form(const struct gw_request *request,
                   "X-Amz-Expires parameters";
     sigv4->is_presigned = true;
     if (algorithm == NULL || credential == NULL || date == NULL || expires == NULL ||
-        names == NULL || signature == NULL)
+        names == NULL || *names == '\0' || signature == NULL)
         return S3_AuthorizationQueryParametersError;
     if (strcmp(algorithm, "AWS4-HMAC-SHA256") != 0) {
         *ret_detail = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"";
@@ -396,9 +401,9 @@ static enum s3_error parse_query_form(const struct gw_request *request,
     sigv4->expires = (int64_t)seconds;
     if (!parse_credential(credential, strlen(credential), sigv4, ret_detail) ||
         !put(sigv4->timestamp, sizeof sigv4->timestamp, date, strlen(date)) ||
-        !put(sigv4->signed_headers, sizeof sigv4->signed_headers, names, strlen(names)) ||
         !put(sigv4->signature, sizeof sigv4->signature, signature, strlen(signature)))
         return S3_AuthorizationQueryParametersError;
+    sigv4->signed_headers = slice_of_text(names);
     const char *hash = gw_header(request, "x-amz-content-sha256");
     bool is_hash_signed = hash != NULL && is_signed(sigv4, "x-amz-content-sha256");
     if (!is_hash_signed)

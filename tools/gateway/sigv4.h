@@ -26,7 +26,7 @@ struct sigv4 {
     char date[9]; /* of the scope */
     char region[65];
     char timestamp[17];
-    char signed_headers[2048];
+    struct slice signed_headers; /* their names, borrowed from the request */
     char signature[SIGV4_HEX_SIZE];
     char content_sha256[80]; /* as it stands in the canonical request */
     enum sigv4_payload payload;
