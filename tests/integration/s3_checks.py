@@ -242,7 +242,8 @@ def bodies():
     expect("bad checksum", put("kept", headers={"x-amz-checksum-crc32": "AAAA"}), 400, "InvalidRequest")
     expect("two checksums", put("kept", headers={"x-amz-checksum-crc32": crc32(b"x"), "x-amz-checksum-crc32c": "AAAAAA=="}),
            400, "InvalidRequest")
-    expect("unknown checksum", put("kept", headers={"x-amz-checksum-xxhash3": "AAAAAAAAAAA="}), 501, "NotImplemented")
+    for kind in ("xxhash3", "sha512", "of-tomorrow"):
+        expect("unknown checksum " + kind, put("kept", headers={"x-amz-checksum-" + kind: "AAAAAAAAAAA="}), 501, "NotImplemented")
     expect("wrong MD5", put("kept", headers={"Content-MD5": base64.b64encode(b"0" * 16).decode()}), 400, "BadDigest")
     expect("bad MD5", put("kept", headers={"Content-MD5": "nonsense"}), 400, "InvalidDigest")
     expect("wrong sha256", put("kept", form="0" * 64), 400, "XAmzContentSHA256Mismatch")
