@@ -286,6 +286,10 @@ def conditions():
         answer = expect(f"read with {headers}", get("cond", headers=headers), status)
         if status == 304:
             check("304 has no body but the etag", answer.body == b"" and answer.etag() == etag)
+    for condition in ({"If-None-Match": f'"{etag}"'}, {"If-Unmodified-Since": early}):
+        expect(f"delete with {condition}", client.request("DELETE", "checks", "cond", headers=condition), 501, "NotImplemented")
+    expect("put with a date", put("cond", b"lost", headers={"If-Unmodified-Since": early}), 501, "NotImplemented")
+    expect("an etag goes before a date", put("cond", b"read", headers={"If-Match": etag, "If-Unmodified-Since": early}), 200)
     expect("delete with another etag", client.request("DELETE", "checks", "cond", headers={"If-Match": two}), 412,
            "PreconditionFailed")
     expect("delete with the etag", client.request("DELETE", "checks", "cond", headers={"If-Match": etag}), 204)

@@ -41,7 +41,6 @@ void op_delete_object(struct s3 *s3)
     struct catena_info info = {0};
     enum catena_status status = CATENA_OK;
     struct write_conditions conditions = s3_write_conditions(s3);
-    conditions.if_none_match = NULL; /* says nothing about a deletion */
     enum s3_error error =
         delete_one(s3, s3->route.key, s3->route.key_length, &conditions, &info, &status);
     if (error == S3_OK && info.version.epoch != 0)

@@ -49,6 +49,21 @@ static enum s3_error check_acl(const struct s3 *s3)
                                                              : S3_OK;
 }
 
+/* Conditions of HTTP for a write that nobody would look at. The object would be replaced or deleted
+ * whatever they say. If-Match goes before If-Unmodified-Since (RFC 9110, 13.2.2). */
+static bool has_lost_condition(const struct s3 *s3)
+{
+    enum gw_operation operation = s3->route.operation;
+    bool is_delete = operation == GW_OPERATION_DELETE_OBJECT;
+    bool is_write = is_delete || operation == GW_OPERATION_PUT_OBJECT ||
+                    operation == GW_OPERATION_COPY_OBJECT ||
+                    operation == GW_OPERATION_COMPLETE_UPLOAD;
+    if (is_delete && gw_header(s3->request, "if-none-match") != NULL)
+        return true;
+    return is_write && gw_header(s3->request, "if-unmodified-since") != NULL &&
+           gw_header(s3->request, "if-match") == NULL;
+}
+
 enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail)
 {
     for (size_t i = 0; i < s3->request->header_count; i++) {
@@ -67,6 +82,11 @@ enum s3_error op_check_headers(struct s3 *s3, const char **ret_detail)
             }
         }
     }
+    *ret_detail =
+        "Of the conditions, writes know If-Match and If-None-Match, DELETE If-Match alone.";
+    if (has_lost_condition(s3))
+        return S3_NotImplemented;
+    *ret_detail = NULL;
     if (!s3_version_is_current(gw_query_get(&s3->query, "versionId")))
         return S3_NoSuchVersion;
     const char *id = gw_header(s3->request, "x-catena-request-id");
