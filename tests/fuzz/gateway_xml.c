@@ -69,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice document = slice_of(data, size);
     struct gw_delete request;
     struct gw_choices choices;
+    bool has_more = false;
     char location[64];
     there_and_back(document, cors_again);
     there_and_back(document, lifecycle_again);
@@ -79,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (gw_choices_read(document, &choices) == S3_OK)
         PRE(choices.count > 0 && choices.count <= GW_PARTS_MAX);
     gw_choices_release(&choices);
-    if (gw_xml_read_create_bucket(document, location, sizeof location))
+    if (gw_xml_read_create_bucket(document, location, sizeof location, &has_more))
         PRE(strlen(location) < sizeof location);
     return 0;
 }

@@ -45,6 +45,9 @@ def buckets():
     expect("constraint", client.request(
         "PUT", "checks-two", body=b"<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint>"
         b"</CreateBucketConfiguration>"), 200)
+    expect("tags at creation", client.request(
+        "PUT", "checks-three", body=b"<CreateBucketConfiguration><Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags>"
+        b"</CreateBucketConfiguration>"), 501, "NotImplemented")
     expect("bad XML", client.request("PUT", "checks-three", body=b"<Create"), 400, "MalformedXML")
     expect("location", client.request("GET", "checks", parameters={"location": ""}), 200)
     names = re.findall(b"<Name>(.*?)</Name>", client.request("GET").body)

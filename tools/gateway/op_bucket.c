@@ -100,9 +100,16 @@ void op_list_buckets(struct s3 *s3)
 void op_create_bucket(struct s3 *s3)
 {
     char location[64];
+    bool has_more = false;
     if (!gw_xml_read_create_bucket(slice_of(s3->document.data, s3->document.length), location,
-                                   sizeof location)) {
+                                   sizeof location, &has_more)) {
         s3_fail(s3, S3_MalformedXML, NULL);
+        return;
+    }
+    if (has_more) {
+        s3_fail(s3, S3_NotImplemented,
+                "Only LocationConstraint is supported when a bucket is created; its tags are set "
+                "by PUT ?tagging.");
         return;
     }
     enum catena_status status = catena_bucket_create(s3->gateway->client, s3->route.bucket);

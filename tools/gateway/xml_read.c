@@ -72,6 +72,7 @@ struct location {
     char *text;
     size_t size;
     bool is_right_root;
+    bool has_more;
 };
 
 static void location_open(struct gw_xml_reading *reading)
@@ -79,6 +80,9 @@ static void location_open(struct gw_xml_reading *reading)
     struct location *location = reading->context;
     if (gw_xml_is_at(reading, "/CreateBucketConfiguration"))
         location->is_right_root = true;
+    else if (!gw_xml_is_at(reading, "/CreateBucketConfiguration/LocationConstraint") &&
+             !gw_xml_is_at(reading, "/CreateBucketConfiguration/Tags")) /* asks for nothing yet */
+        location->has_more = true;
 }
 
 static void location_close(struct gw_xml_reading *reading)
@@ -92,12 +96,15 @@ static void location_close(struct gw_xml_reading *reading)
         memcpy(location->text, reading->text, reading->text_length + 1);
 }
 
-bool gw_xml_read_create_bucket(struct slice document, char *location, size_t size)
+bool gw_xml_read_create_bucket(struct slice document, char *location, size_t size,
+                               bool *ret_has_more)
 {
     struct location target = {.text = location, .size = size};
     location[0] = '\0';
+    *ret_has_more = false;
     if (document.length == 0)
         return true;
-    return gw_xml_read_document(document, location_open, location_close, &target) &&
-           target.is_right_root;
+    bool is_good = gw_xml_read_document(document, location_open, location_close, &target);
+    *ret_has_more = target.has_more;
+    return is_good && target.is_right_root;
 }

@@ -29,8 +29,9 @@ struct gw_delete {
 bool gw_xml_read_delete(struct slice document, struct gw_delete *ret_delete);
 void gw_delete_release(struct gw_delete *request);
 
-/* <CreateBucketConfiguration>; location gets the constraint, "" if none. An empty document is good.
- */
-bool gw_xml_read_create_bucket(struct slice document, char *location, size_t size);
+/* <CreateBucketConfiguration>; location gets the constraint, "" if none; *ret_has_more: something
+ * else is asked for. An empty document is good. */
+bool gw_xml_read_create_bucket(struct slice document, char *location, size_t size,
+                               bool *ret_has_more);
 
 #endif

@@ -126,19 +126,32 @@ END_TEST
 START_TEST(create_bucket_names_a_location)
 {
     char location[16];
-    ck_assert(gw_xml_read_create_bucket(slice_of_text(""), location, sizeof location));
+    bool has_more = true;
+    ck_assert(gw_xml_read_create_bucket(slice_of_text(""), location, sizeof location, &has_more));
     ck_assert_str_eq(location, "");
     ck_assert(gw_xml_read_create_bucket(
         slice_of_text("<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/"
                       "\"><LocationConstraint>eu-west-1</LocationConstraint>"
                       "</CreateBucketConfiguration>"),
-        location, sizeof location));
+        location, sizeof location, &has_more));
     ck_assert_str_eq(location, "eu-west-1");
-    ck_assert(!gw_xml_read_create_bucket(slice_of_text("<Wrong/>"), location, sizeof location));
+    ck_assert(!has_more);
+    ck_assert(gw_xml_read_create_bucket(
+        slice_of_text("<CreateBucketConfiguration><LocationConstraint>a</LocationConstraint><Tags/>"
+                      "</CreateBucketConfiguration>"),
+        location, sizeof location, &has_more));
+    ck_assert(!has_more);
+    ck_assert(gw_xml_read_create_bucket(
+        slice_of_text("<CreateBucketConfiguration><Tags><Tag><Key>k</Key><Value>v</Value></Tag>"
+                      "</Tags></CreateBucketConfiguration>"),
+        location, sizeof location, &has_more));
+    ck_assert(has_more);
+    ck_assert(!gw_xml_read_create_bucket(slice_of_text("<Wrong/>"), location, sizeof location,
+                                         &has_more));
     ck_assert(!gw_xml_read_create_bucket(
         slice_of_text("<CreateBucketConfiguration><LocationConstraint>sixteen-or-more-"
                       "</LocationConstraint></CreateBucketConfiguration>"),
-        location, sizeof location));
+        location, sizeof location, &has_more));
 }
 END_TEST
 
