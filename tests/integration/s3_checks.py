@@ -332,7 +332,11 @@ def copies():
     put("a+b é", b"odd")
     expect("encoded source", put("target", b"", headers={"x-amz-copy-source": "/checks/a%2Bb%20%C3%A9"}), 200)
     check("odd name", get("target").body == b"odd")
-    expect("missing source", put("target", b"", headers={"x-amz-copy-source": "/checks/no"}), 404, "NoSuchKey")
+    answer = expect("missing source", put("target", b"", headers={"x-amz-copy-source": "/checks/no"}), 404, "NoSuchKey")
+    check("it is the source that is missing", b"<Key>no</Key>" in answer.body, answer.body)
+    answer = expect("missing bucket of a source", put("target", b"", headers={"x-amz-copy-source": "/missing-bucket/o"}), 404,
+                    "NoSuchBucket")
+    check("it is the bucket of the source", b"<BucketName>missing-bucket</BucketName>" in answer.body, answer.body)
     expect("no key", put("target", b"", headers={"x-amz-copy-source": "checks"}), 400, "InvalidArgument")
     expect("source condition", put("target", b"", headers={
         "x-amz-copy-source": "/checks/source", "x-amz-copy-source-if-match": "wrong"}), 412, "PreconditionFailed")

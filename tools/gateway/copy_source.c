@@ -51,7 +51,9 @@ bool copy_source_open(struct s3 *s3, struct copy_source *source)
         s3->gateway->client, route->bucket, route->key, route->key_length, source->offset,
         source->length, NULL, &source->stream, &source->info);
     if (status != CATENA_OK) {
+        s3->subject = route; /* it is the source that is not there */
         s3_fail_status(s3, status);
+        s3->subject = NULL;
         return false;
     }
     s3_decode_meta(&source->info, &source->meta);

@@ -132,9 +132,10 @@ struct s3 {
     bool must_be_public;      /* allowed only if the bucket is */
     struct sigv4 sigv4;
     bool is_sigv4;
-    struct gw_request presigned; /* with the headers that came as parameters */
-    enum s3_error error;         /* of what was answered, for the log */
-    enum s3_error deferred;      /* to be answered by a worker */
+    struct gw_request presigned;    /* with the headers that came as parameters */
+    enum s3_error error;            /* of what was answered, for the log */
+    const struct gw_route *subject; /* of an error, while it is answered; NULL: route */
+    enum s3_error deferred;         /* to be answered by a worker */
     const char *detail; /* of an error that comes from the body, or was deferred; may be NULL */
     bool has_cors;      /* the headers were added, or are not wanted */
     struct post *post;  /* a form upload; NULL otherwise */

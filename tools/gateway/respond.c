@@ -93,6 +93,7 @@ void s3_decode_meta(const struct catena_info *info, struct gw_meta *ret_meta)
 static void append_error(const struct s3 *s3, enum s3_error error, const char *detail,
                          struct text *out)
 {
+    const struct gw_route *subject = s3->subject != NULL ? s3->subject : &s3->route;
     gw_xml_begin(out);
     gw_xml_open(out, "Error");
     gw_xml_element(out, "Code", s3_error_code(error));
@@ -102,10 +103,10 @@ static void append_error(const struct s3 *s3, enum s3_error error, const char *d
         gw_xml_element(out, "Message", detail);
     if (error == S3_AuthorizationHeaderMalformed)
         gw_xml_element(out, "Region", s3->gateway->config.region);
-    if (s3->route.bucket[0] != '\0' && s3_error_status(error) == 404)
-        gw_xml_element(out, "BucketName", s3->route.bucket);
+    if (subject->bucket[0] != '\0' && s3_error_status(error) == 404)
+        gw_xml_element(out, "BucketName", subject->bucket);
     if (error == S3_NoSuchKey)
-        gw_xml_element_bytes(out, "Key", slice_of(s3->route.key, s3->route.key_length));
+        gw_xml_element_bytes(out, "Key", slice_of(subject->key, subject->key_length));
     if (error == S3_InvalidAccessKeyId)
         gw_xml_element(out, "AWSAccessKeyId", s3->sigv4.access_key);
     gw_xml_element(out, "Resource", s3->request->path);
