@@ -198,6 +198,14 @@ start places --requests 8
 good "$here/s3_places.py" "$url"
 tail -n 1 "$work/out"
 
+kill "$pid"
+
+section "region"
+start region --region eu-west-7 --region-strict
+good "$here/s3_region.py" "$url"
+tail -n 1 "$work/out"
+kill "$pid"
+
 section "race while heads are killed"
 sed -i 's/another-secret-now/secret-of-the-test/' "$work/keys"
 start three

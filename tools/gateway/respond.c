@@ -115,11 +115,21 @@ static void append_error(const struct s3 *s3, enum s3_error error, const char *d
     gw_xml_close(out, "Error");
 }
 
+/* Clients that do not know the region ask with HEAD, where an error has no document, and read it
+ * from the refusal. It is the same for all buckets, those too that are not there. */
+static void add_region(struct s3 *s3, enum s3_error error)
+{
+    bool is_probe = s3->route.operation == GW_OPERATION_HEAD_BUCKET && s3_error_status(error) < 404;
+    if (is_probe || error == S3_AuthorizationHeaderMalformed)
+        http_add_header(s3->exchange, "x-amz-bucket-region", s3->gateway->config.region);
+}
+
 void s3_fail(struct s3 *s3, enum s3_error error, const char *detail)
 {
     unsigned status = s3_error_status(error);
     s3->error = error;
     s3_add_common_headers(s3);
+    add_region(s3, error);
     if (status == 503)
         http_add_header(s3->exchange, "Retry-After", "1");
     if (error == S3_MissingContentLength || error == S3_EntityTooLarge)
