@@ -77,6 +77,7 @@ static const char *reason_of(unsigned status)
         const char *reason;
     } reasons[] = {
         {200, "OK"},
+        {201, "Created"},
         {204, "No Content"},
         {206, "Partial Content"},
         {303, "See Other"},
