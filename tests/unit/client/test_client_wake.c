@@ -79,12 +79,18 @@ void __wrap_transport_sleep(struct transport *transport, uint64_t timeout_us)
     __real_transport_sleep(transport, timeout_us);
 }
 
-START_TEST(a_call_that_comes_while_another_thread_is_the_engine_is_not_left_behind)
+static struct fake_cluster *open_client(void)
 {
     struct fake_cluster *cluster = fake_cluster_new();
     struct catena_options options = CATENA_OPTIONS_INIT;
     options.masters = fake_cluster_address(cluster);
     ck_assert_int_eq(catena_open(&options, &client), CATENA_OK);
+    return cluster;
+}
+
+START_TEST(a_call_that_comes_while_another_thread_is_the_engine_is_not_left_behind)
+{
+    struct fake_cluster *cluster = open_client();
     ck_assert_int_eq(catena_bucket_create(client, "photos"), CATENA_OK);
     atomic_store(&is_wanted, true);
     while (!atomic_load(&was_looked_for) && !atomic_load(&was_slept_over)) {
@@ -113,10 +119,7 @@ static void on_end(struct call *call, const struct call_end *end)
 
 START_TEST(a_call_that_ends_at_once_is_not_ended_inside_the_call_that_started_it)
 {
-    struct fake_cluster *cluster = fake_cluster_new();
-    struct catena_options options = CATENA_OPTIONS_INIT;
-    options.masters = fake_cluster_address(cluster);
-    ck_assert_int_eq(catena_open(&options, &client), CATENA_OK);
+    struct fake_cluster *cluster = open_client();
     for (int i = 0; i < 100; i++) {
         struct call call = {.done = on_end};
         call.submit.kind = CL_OP_MAP; /* the map is there */
