@@ -3,10 +3,10 @@
  * Whoever has something for the core becomes the engine for a while, instead of waking a thread
  * that does: a thread of the network that received something (on_arrived), a thread of the user's
  * that started a call (engine_submit), and the client's own thread for what is due later. It is
- * guarded by client->engine, which is only tried: a thread that does not get it leaves has_work
- * behind, and whoever has it looks there after giving it back. Without that, a request would go
- * through two more threads on its way out and in, and each change of threads costs as much as
- * serving a small request does.
+ * guarded by client->engine, for which only the client's own thread waits: another that does not
+ * get it leaves has_work behind, and whoever has it looks there after giving it back. Without that,
+ * a request would go through two more threads on its way out and in, and each change of threads
+ * costs as much as serving a small request does.
  *
  * Users' callbacks run on the library's threads only, never inside a call of the user's, who may
  * hold locks that the callback wants: a thread of the user's that meets the end of a call leaves it
